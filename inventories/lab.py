@@ -1,0 +1,28 @@
+"""The lab of this repository, as `python -m lab up` wrote it down in .lab/lab.json."""
+
+import json
+from pathlib import Path
+
+from pyinfra.api.exceptions import InventoryError
+
+_file = Path(".lab/lab.json")
+if not _file.exists():
+    raise InventoryError("there is no lab; run `make lab` first")
+_lab = json.loads(_file.read_text())
+_ssh = {
+    "ssh_user": _lab["ssh_user"],
+    "ssh_key": _lab["ssh_key"],
+    "ssh_known_hosts_file": ".lab/known_hosts",
+    "ssh_strict_host_key_checking": "yes",
+}
+
+
+def _hosts(group):
+    return [
+        (one["name"], {"ssh_hostname": one["ip"], "address": one["ip"], **_ssh})
+        for one in _lab[group]
+    ]
+
+
+masters = _hosts("masters")
+etcd = _hosts("etcd")

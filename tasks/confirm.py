@@ -1,0 +1,30 @@
+"""Confirm: the cluster works on the external etcd, and the stacked one is put to rest."""
+
+import pyinfra
+
+from unstack.operations.confirm import await_heartbeats, show_members, write_through
+from unstack.operations.cutover import retire_stacked_member
+from unstack.operations.kubeadm_config import merge_kubeadm_config
+from unstack.operations.outcome import write_outcome
+from unstack.run import barrier, begin, in_group
+from unstack.topology import MASTERS
+
+
+def confirm() -> None:
+    """Register the stage; every host passes its barriers."""
+    run = begin()
+    if in_group(MASTERS):
+        write_through(run, name="Write and read through every API server")
+    await_heartbeats(run, name="Wait for the leases of components and nodes")
+    barrier("confirmed")
+    merge_kubeadm_config(run, name="Merge the external endpoints into kubeadm-config")
+    if in_group(MASTERS):
+        retire_stacked_member(run, name="Stop the stacked etcd, its data kept")
+    barrier("retired")
+    show_members(run, name="Show members, status and health")
+    barrier("confirm")
+    write_outcome(run, name="Write the run's outcome")
+
+
+if pyinfra.is_cli:
+    confirm()

@@ -1,0 +1,1 @@
+"""unstack: move a kubeadm cluster's stacked etcd to an external etcd cluster, losing nothing."""

@@ -1,0 +1,1 @@
+"""pyinfra facts: read a host, return typed values, change nothing."""

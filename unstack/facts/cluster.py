@@ -1,0 +1,138 @@
+"""The cluster as its hosts show it now: the facts of many hosts, read at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyinfra import inventory
+from pyinfra.api.exceptions import OperationError
+from pyinfra.api.host import Host
+
+from unstack.facts.hosts import ObservedEtcdHost, ObservedMaster, ObservedMember
+from unstack.manifest import ManifestError, read_etcd
+from unstack.observations import EtcdHost, MasterHost, MemberStatus, Snapshot
+from unstack.placement import Phase, Placed, phase_of, place
+from unstack.run import etcd_hosts, masters, on_each, read
+from unstack.topology import Topology
+
+
+def master_arguments(topology: Topology) -> dict[str, Any]:
+    """What `ObservedMaster` asks for."""
+    settings = topology.settings
+    return {
+        "manifests_directory": settings.manifests_directory,
+        "kept_directory": settings.kept_directory,
+        "state_directory": settings.state_directory,
+    }
+
+
+def etcd_host_arguments(topology: Topology) -> dict[str, Any]:
+    """What `ObservedEtcdHost` asks for."""
+    settings = topology.settings
+    return {
+        "data_directory": settings.etcd_data_directory,
+        "config_directory": settings.etcd_config_directory,
+        "image": settings.etcd_image,
+        "container": settings.etcd_container,
+        "ports": (
+            settings.etcd_client_port,
+            settings.etcd_peer_port,
+            settings.etcd_metrics_port,
+        ),
+    }
+
+
+def observe_masters(topology: Topology) -> dict[str, MasterHost]:
+    """{inventory name: MasterHost}. Raises OperationError where one can't be read."""
+    return read(masters(), ObservedMaster, **master_arguments(topology))
+
+
+def observe_master(host: Host, topology: Topology) -> MasterHost:
+    """This master. Raises OperationError where it can't be read."""
+    return read([host], ObservedMaster, **master_arguments(topology))[host.name]
+
+
+def observe_etcd_hosts(topology: Topology) -> dict[str, EtcdHost]:
+    """{inventory name: EtcdHost}. Raises OperationError where one can't be read."""
+    return read(etcd_hosts(), ObservedEtcdHost, **etcd_host_arguments(topology))
+
+
+def observe_etcd_host(host: Host, topology: Topology) -> EtcdHost:
+    """This external member's host. Raises OperationError where it can't be read."""
+    return read([host], ObservedEtcdHost, **etcd_host_arguments(topology))[host.name]
+
+
+def placed(host_name: str, observed: MasterHost, topology: Topology) -> Placed:
+    """Where a master stands. Raises OperationError where its manifest can't be read."""
+    try:
+        return place(observed, topology)
+    except ManifestError as error:
+        raise OperationError(f"{host_name}: {error}") from None
+
+
+def cluster_phase(topology: Topology, observed: Mapping[str, MasterHost] | None = None) -> Phase:
+    """Where the cluster stands, read from all masters. Raises OperationError where one can't be."""
+    seen = observe_masters(topology) if observed is None else observed
+    return phase_of(placed(name, one, topology).placement for name, one in seen.items())
+
+
+def stacked_name(host_name: str, observed: MasterHost) -> str:
+    """The stacked member's own --name, which need not be the inventory's name of its host."""
+    text = observed.live.get("etcd")
+    if text is None:
+        raise OperationError(f"{host_name}: no etcd.yaml in the static pod directory")
+    try:
+        return read_etcd(text).name
+    except ManifestError as error:
+        raise OperationError(f"{host_name}: {error}") from None
+
+
+def members_of(
+    topology: Topology,
+    observed: Mapping[str, MasterHost],
+    *,
+    revision: int = 0,
+    external: bool = True,
+) -> tuple[dict[str, MemberStatus], dict[str, MemberStatus]]:
+    """(stacked, external) members by inventory name, all asked at once.
+
+    Raises OperationError where a member does not answer.
+    """
+    names = {name: stacked_name(name, one) for name, one in observed.items()}
+    hosts = [inventory.get_host(name) for name in names]
+    if external:
+        hosts += etcd_hosts()
+        names |= {member.name: member.name for member in topology.members}
+
+    def ask(one: Host) -> MemberStatus | None:
+        status: MemberStatus | None = one.get_fact(
+            ObservedMember, name=names[one.name], revision=revision, _ignore_errors=True
+        )
+        return status
+
+    found = on_each(hosts, ask)
+    silent = [name for name, status in found.items() if status is None]
+    if silent:
+        raise OperationError(f"the etcd member on {', '.join(silent)} does not answer")
+    answered = {name: status for name, status in found.items() if status is not None}
+    stacked = {name: status for name, status in answered.items() if name in observed}
+    return stacked, {name: status for name, status in answered.items() if name not in observed}
+
+
+def external_members(topology: Topology) -> dict[str, MemberStatus]:
+    """The external members by name. Raises OperationError where one does not answer."""
+    return members_of(topology, {})[1]
+
+
+def snapshot_taken(topology: Topology, observed: Mapping[str, MasterHost] | None = None) -> tuple[str, Snapshot]:
+    """(master, snapshot): the newest snapshot that lies on a master.
+
+    Raises OperationError where none has been taken.
+    """
+    seen = observe_masters(topology) if observed is None else observed
+    taken = [(one.snapshot.run, name, one.snapshot) for name, one in seen.items() if one.snapshot]
+    if not taken:
+        raise OperationError("no snapshot lies on a master; run tasks/snapshot.py first")
+    _, name, snapshot = max(taken, key=lambda item: item[0])
+    return name, snapshot

@@ -1,0 +1,79 @@
+"""Facts of the hosts: what a master and an external member's host hold and run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TypeVar
+
+from pyinfra.api import FactBase, StringCommand
+from pyinfra.api.exceptions import FactProcessError
+
+from unstack.observations import (
+    EtcdHost,
+    MasterHost,
+    MemberStatus,
+    read_etcd_host,
+    read_master_host,
+    read_member_status,
+)
+from unstack.scripts import script
+
+T = TypeVar("T")
+
+
+def parsed(reader: Callable[[list[str]], T], output: list[str]) -> T:
+    """`reader(output)`, any failure as pyinfra's own error: others would abort all hosts at once."""
+    try:
+        return reader(output)
+    except (ValueError, KeyError, IndexError, TypeError, json.JSONDecodeError) as error:
+        raise FactProcessError(f"{type(error).__name__}: {error}") from error
+
+
+class ObservedMaster(FactBase[MasterHost | None]):
+    """A control plane host (`unstack.observations.MasterHost`), or None where it could not be read."""
+
+    def command(
+        self, manifests_directory: str, kept_directory: str, state_directory: str
+    ) -> StringCommand:
+        return script("observe-master", manifests_directory, kept_directory, state_directory)
+
+    def process(self, output: list[str]) -> MasterHost:
+        return parsed(read_master_host, output)
+
+
+class ObservedEtcdHost(FactBase[EtcdHost | None]):
+    """An external member's host (`unstack.observations.EtcdHost`), or None where unread."""
+
+    def command(
+        self,
+        data_directory: str,
+        config_directory: str,
+        image: str,
+        container: str,
+        ports: tuple[int, ...],
+    ) -> StringCommand:
+        return script(
+            "observe-etcd-host",
+            data_directory,
+            config_directory,
+            image,
+            container,
+            *(str(port) for port in ports),
+        )
+
+    def process(self, output: list[str]) -> EtcdHost:
+        return parsed(read_etcd_host, output)
+
+
+class ObservedMember(FactBase[MemberStatus | None]):
+    """The etcd member running on a host (`unstack.observations.MemberStatus`), None where unread.
+
+    With a revision other than 0 it carries the member's content at that revision.
+    """
+
+    def command(self, name: str, revision: int = 0) -> StringCommand:
+        return script("observe-member", name, str(revision))
+
+    def process(self, output: list[str]) -> MemberStatus:
+        return parsed(read_member_status, output)

@@ -1,0 +1,33 @@
+"""Who has renewed a lease since a moment: the proof that the control plane and the nodes live on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+CONTROL_PLANE = ("kube-controller-manager", "kube-scheduler")
+
+
+def renewed_at(lease: Mapping[str, Any]) -> float | None:
+    """When a coordination.k8s.io Lease was last renewed, as a Unix time in seconds; None if never."""
+    text = lease.get("spec", {}).get("renewTime")
+    # RFC 3339 with microseconds and "Z", which Python reads from 3.11 on only.
+    return None if not text else datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def silent_leases(leases: Mapping[str, Any], since: float) -> Iterator[str]:
+    """Names of the leases in a LeaseList that were not renewed after `since` (Unix time)."""
+    for lease in leases.get("items", ()):
+        renewed = renewed_at(lease)
+        if renewed is None or renewed <= since:
+            yield lease["metadata"]["name"]
+
+
+def silent_components(leases: Mapping[str, Any], since: float) -> Iterator[str]:
+    """Which of controller-manager and scheduler have a lease in kube-system that was not renewed.
+
+    Clusters before Kubernetes 1.20 elect by Endpoints instead and have no such Lease: nothing is
+    said of those.
+    """
+    return (name for name in silent_leases(leases, since) if name in CONTROL_PLANE)

@@ -1,0 +1,287 @@
+"""What the scripts of `unstack/scripts` report, as typed values.
+
+A report is lines of "key base64-value". A key may come more than once. What a script did not
+report was not there; a script that could not ask fails as a whole (see observe-member.sh), so
+that "unknown" never looks like "none".
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+Report = Mapping[str, tuple[str, ...]]
+
+
+def parse_report(lines: Iterable[str]) -> Report:
+    """Report lines as {key: values in order}. Raises ValueError on a line that is none."""
+    report: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        key, separator, value = line.partition(" ")
+        if not separator:
+            raise ValueError(f"not a report line: {line[:80]!r}")
+        text = base64.b64decode(value, validate=True).decode("utf-8", "replace")
+        report[key] = (*report.get(key, ()), text)
+    return report
+
+
+def _only(report: Report, key: str) -> str | None:
+    values = report.get(key, ())
+    return values[0] if values else None
+
+
+def _clock_offset(report: Report) -> float:
+    """Seconds by which the host's clock is ahead of ours; includes the answer's way back."""
+    return float(report["time"][0]) - time.time()
+
+
+@dataclass(frozen=True)
+class Process:
+    """A running process of the control plane. `start_ticks`: clock ticks since the host's boot."""
+
+    pid: int
+    start_ticks: int
+    arguments: tuple[str, ...]
+
+    @property
+    def component(self) -> str:
+        """The program's name, without its directory."""
+        return self.arguments[0].rsplit("/", 1)[-1] if self.arguments else ""
+
+    def value(self, flag: str) -> str | None:
+        """The value of --flag=value, or None."""
+        prefix = f"--{flag}="
+        return next((a[len(prefix) :] for a in self.arguments if a.startswith(prefix)), None)
+
+
+@dataclass(frozen=True)
+class MasterHost:
+    """A control plane host: manifests by component, running processes, clock and disk."""
+
+    is_root: bool
+    live: Mapping[str, str]  # component: manifest text, in the static pod directory
+    fenced: Mapping[str, str]  # component: manifest text, kept aside while fenced
+    prepared: str | None  # the new kube-apiserver manifest
+    snapshot: Snapshot | None  # the newest one taken on this host
+    processes: tuple[Process, ...]
+    same_filesystem: bool
+    has_curl: bool
+    free_bytes: int
+    clock_offset_seconds: float
+
+    def running(self, component: str) -> tuple[Process, ...]:
+        """The running processes of one component."""
+        return tuple(p for p in self.processes if p.component == component)
+
+
+def read_master_host(lines: Iterable[str]) -> MasterHost:
+    """The report of observe-master.sh."""
+    report = parse_report(lines)
+    names = (*COMPONENTS, "etcd")
+    snapshot = _only(report, "snapshot")
+    return MasterHost(
+        is_root=_only(report, "user") == "0",
+        live={n: report[f"live/{n}"][0] for n in names if f"live/{n}" in report},
+        fenced={n: report[f"fenced/{n}"][0] for n in names if f"fenced/{n}" in report},
+        prepared=_only(report, "prepared"),
+        snapshot=None if snapshot is None else Snapshot.parse(snapshot),
+        processes=tuple(_process(text) for text in report.get("process", ())),
+        same_filesystem="same_filesystem" in report,
+        has_curl="curl" in report,
+        free_bytes=int(report["free_kilobytes"][0]) * 1024,
+        clock_offset_seconds=_clock_offset(report),
+    )
+
+
+def _process(text: str) -> Process:
+    pid, ticks, command = text.split(" ", 2)
+    return Process(int(pid), int(ticks), tuple(command.splitlines()))
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Our note beside a restored data directory: what it was restored from."""
+
+    run: str
+    sha256: str
+    revision: int
+    token: str
+    database_sha256: str
+
+    @classmethod
+    def parse(cls, text: str) -> Restored:
+        """Read restored.json. Raises ValueError when it is not ours."""
+        try:
+            return cls(**json.loads(text))
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Our note beside a snapshot: where it lies and what it holds."""
+
+    run: str
+    path: str
+    sha256: str
+    revision: int
+    bytes: int
+
+    @classmethod
+    def parse(cls, text: str) -> Snapshot:
+        """Read snapshot.json. Raises ValueError when it is not ours."""
+        try:
+            return cls(**json.loads(text))
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class EtcdHost:
+    """An external member's host."""
+
+    is_root: bool
+    engine: str | None  # the container engine's version, None where none answers
+    compose: tuple[str, ...]  # compose commands that work, the plugin first
+    has_image: bool
+    container: str | None  # docker's state of our container, None where there is none
+    listening: frozenset[int]  # those of the asked TCP ports that something listens on
+    free_bytes: int
+    has_data: bool
+    restored: Restored | None
+    foreign: tuple[str, ...]  # entries of the data directory that are not ours
+    sha256: Mapping[str, str]  # path: sha256 of our configuration files
+    clock_offset_seconds: float
+
+
+def read_etcd_host(lines: Iterable[str]) -> EtcdHost:
+    """The report of observe-etcd-host.sh."""
+    report = parse_report(lines)
+    restored = _only(report, "restored")
+    return EtcdHost(
+        is_root=_only(report, "user") == "0",
+        engine=_only(report, "engine"),
+        compose=report.get("compose", ()),
+        has_image="image" in report,
+        container=_only(report, "container"),
+        listening=frozenset(int(port) for port in report.get("listening", ())),
+        free_bytes=int(report["free_kilobytes"][0]) * 1024,
+        has_data="data" in report,
+        restored=None if restored is None else Restored.parse(restored),
+        foreign=tuple((_only(report, "foreign") or "").splitlines()),
+        sha256={
+            key.partition("/")[2]: values[0]
+            for key, values in report.items()
+            if key.startswith("sha256/")
+        },
+        clock_offset_seconds=_clock_offset(report),
+    )
+
+
+@dataclass(frozen=True)
+class ListedMember:
+    """A line of `etcdctl member list`."""
+
+    id: int
+    name: str
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...]
+    is_learner: bool
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a member holds at one revision; equal contents are equal values of this class.
+
+    HashKV depends on the revision and on the compact revision, so both belong to it; it does not
+    cover leases and auth, which therefore stand beside it.
+    """
+
+    revision: int
+    hash: int
+    compact_revision: int
+    keys: int
+    leases: frozenset[int]
+    users: frozenset[str]
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True)
+class MemberStatus:
+    """A member as it describes itself; `content` is None where no revision was asked for."""
+
+    member_id: int
+    version: str
+    revision: int
+    database_bytes: int
+    leader: int  # member id, 0 for none
+    raft_term: int
+    is_healthy: bool  # answered a linearizable read
+    members: tuple[ListedMember, ...]
+    alarms: tuple[str, ...]
+    content: Content | None
+
+    @property
+    def is_leader(self) -> bool:
+        """True where this member is the leader it names."""
+        return self.leader == self.member_id
+
+
+def _json(report: Report, key: str) -> Any:
+    # etcdctl's 64 bit ids are JSON numbers: Python keeps them exact, where jq < 1.7 rounds them.
+    return json.loads(report[key][0])
+
+
+def read_member_status(lines: Iterable[str]) -> MemberStatus:
+    """The report of observe-member.sh. etcdctl leaves out fields that are zero."""
+    report = parse_report(lines)
+    status = _json(report, "status")[0]["Status"]
+    header = status["header"]
+    return MemberStatus(
+        member_id=header["member_id"],
+        version=status["version"],
+        revision=header.get("revision", 0),
+        database_bytes=status.get("dbSize", 0),
+        leader=status.get("leader", 0),
+        raft_term=status.get("raftTerm", 0),
+        is_healthy="healthy" in report,
+        members=tuple(
+            ListedMember(
+                id=item["ID"],
+                name=item.get("name", ""),
+                peer_urls=tuple(item.get("peerURLs", ())),
+                client_urls=tuple(item.get("clientURLs", ())),
+                is_learner=item.get("isLearner", False),
+            )
+            for item in _json(report, "members")["members"]
+        ),
+        alarms=tuple(_alarm(item) for item in _json(report, "alarms").get("alarms") or ()),
+        content=_content(report) if "hashkv" in report else None,
+    )
+
+
+def _alarm(item: Mapping[str, Any]) -> str:
+    # AlarmType of etcd's rpc.proto.
+    name = {1: "NOSPACE", 2: "CORRUPT"}.get(item.get("alarm", 0), str(item.get("alarm")))
+    return f"{name} of member {item.get('memberID', 0):x}"
+
+
+def _content(report: Report) -> Content:
+    answer = _json(report, "hashkv")[0]["HashKV"]
+    keys = _json(report, "keys")
+    return Content(
+        # The store's revision now is in the header; the hash is that at the asked revision.
+        revision=answer["header"]["revision"],
+        hash=answer["hash"],
+        compact_revision=answer.get("compact_revision", 0),
+        keys=keys.get("count", 0),
+        leases=frozenset(item["id"] for item in _json(report, "leases").get("leases") or ()),
+        users=frozenset(_json(report, "users").get("users") or ()),
+        roles=frozenset(_json(report, "roles").get("roles") or ()),
+    )

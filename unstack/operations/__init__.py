@@ -1,0 +1,1 @@
+"""pyinfra operations: validate, read facts, noop with a reason or yield commands."""

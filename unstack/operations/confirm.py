@@ -1,0 +1,108 @@
+"""The confirmation: the cluster works on the external etcd, seen through its own API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+from pyinfra import host, inventory, logger
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.exceptions import OperationError
+
+from unstack.facts.api import ApiObject, MemberTables
+from unstack.facts.cluster import external_members, observe_master
+from unstack.heartbeats import silent_components, silent_leases
+from unstack.operations.cutover import access_of
+from unstack.run import Run, is_executing, read
+from unstack.scripts import script
+
+KUBE_SYSTEM_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+POLL_SECONDS = 0.5
+
+
+@operation()
+def write_through(run: Run) -> Generator[StringCommand]:
+    """
+    Write, read and delete one object through this master's own API server.
+
+    + run: this run
+    """
+    if "cutover_started" not in run.results and is_executing():
+        host.noop("nothing was cut over in this run")
+        return
+    access = access_of(host.name, observe_master(host, run.topology), run.topology)
+    yield script(
+        "api-write",
+        access.url,
+        access.ca,
+        access.certificate,
+        access.key,
+        f"unstack-{run.id.lower()}-{host.name.lower()}",
+    )
+
+
+@operation()
+def await_heartbeats(run: Run) -> Generator[StringCommand]:
+    """
+    Wait until controller-manager, scheduler and all nodes have renewed their leases.
+
+    + run: this run
+
+    A lease renewed after the cutover was written to the external cluster by a component that
+    works. A new leader waits for the old one's lease to run out first, which takes 15 s.
+    """
+    since = run.results.get("cutover_started")
+    if host.name == run.lead() and since is not None and is_executing():
+        _await_heartbeats(run, since)
+    host.noop("controller-manager, scheduler and nodes renew their leases")
+    return
+    yield
+
+
+def _await_heartbeats(run: Run, since: float) -> None:
+    topology = run.topology
+    access = access_of(host.name, observe_master(host, topology), topology)
+    deadline = time.monotonic() + topology.settings.ready_timeout_seconds
+    while True:
+        silent = [
+            *silent_components(_object(access, KUBE_SYSTEM_LEASES), since),
+            *(f"node {name}" for name in silent_leases(_object(access, NODE_LEASES), since)),
+        ]
+        if not silent:
+            return
+        if time.monotonic() > deadline:
+            raise OperationError(
+                f"no lease renewed since the cutover by: {', '.join(silent)}. The API servers"
+                " work on the external cluster; look at these components' logs."
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _object(access: Any, path: str) -> dict[str, Any]:
+    return read([inventory.get_host(host.name)], ApiObject, access=access, path=path)[host.name]
+
+
+@operation()
+def show_members(run: Run) -> Generator[StringCommand]:
+    """
+    Show the external cluster as etcdctl sees it, and refuse to end well when it is not healthy.
+
+    + run: this run
+    """
+    if host.name == run.topology.members[0].name and is_executing():
+        tables = read([inventory.get_host(host.name)], MemberTables, name=host.name)[host.name]
+        for table in tables:
+            for line in table.splitlines():
+                logger.info(f"    {line}")
+        unwell = [
+            name
+            for name, status in external_members(run.topology).items()
+            if not status.is_healthy or status.alarms
+        ]
+        if unwell:
+            raise OperationError(f"unhealthy external members: {', '.join(unwell)}")
+    host.noop("all members are healthy")
+    return
+    yield

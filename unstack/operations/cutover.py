@@ -1,0 +1,111 @@
+"""The cutover: every master's control plane starts on the external cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
+from unstack.api_access import ApiAccess, api_access
+from unstack.facts.cluster import observe_master, placed, stacked_name
+from unstack.manifest import same_urls
+from unstack.observations import COMPONENTS, MasterHost
+from unstack.placement import Placement
+from unstack.run import Run, is_executing
+from unstack.scripts import script
+from unstack.topology import Topology
+
+
+@operation()
+def cut_over(run: Run) -> Generator[StringCommand]:
+    """
+    Put the new kube-apiserver manifest and the two kept ones in place, by rename.
+
+    + run: this run
+
+    The old kube-apiserver manifest stays in the kept directory. A manifest that was edited after
+    its successor was made from it is refused.
+    """
+    topology, settings = run.topology, run.topology.settings
+    observed = observe_master(host, topology)
+    here = placed(host.name, observed, topology)
+    if here.placement is Placement.EXTERNAL and all(name in observed.live for name in COMPONENTS):
+        host.noop("this master is on the external etcd already")
+        return
+    if is_executing():
+        run.results.setdefault("cutover_started", time.time())
+    yield script(
+        "cutover",
+        settings.manifests_directory,
+        settings.kept_directory,
+        run.id,
+        hashlib.sha256(here.text.encode()).hexdigest(),
+    )
+
+
+@operation()
+def await_control_plane(run: Run) -> Generator[StringCommand]:
+    """
+    Wait until this master's API server runs with the external endpoints and is ready.
+
+    + run: this run
+
+    Asked by the master's own address: behind a load balancer another one might answer.
+    """
+    topology = run.topology
+    observed = observe_master(host, topology)
+    if is_settled(observed, topology):
+        host.noop("the control plane runs on the external etcd")
+        return
+    access = access_of(host.name, observed, topology)
+    yield script(
+        "await-control-plane",
+        ",".join(topology.client_urls),
+        access.url,
+        access.ca,
+        access.certificate,
+        access.key,
+        str(int(topology.settings.ready_timeout_seconds)),
+    )
+
+
+def is_settled(observed: MasterHost, topology: Topology) -> bool:
+    """True where all three components run, the API server with the external endpoints."""
+    servers = [one.value("etcd-servers") or "" for one in observed.running("kube-apiserver")]
+    return (
+        len(servers) == 1
+        and same_urls(tuple(servers[0].split(",")), topology.client_urls)
+        and all(observed.running(name) for name in COMPONENTS)
+        and "etcd" not in observed.live
+    )
+
+
+def access_of(name: str, observed: MasterHost, topology: Topology) -> ApiAccess:
+    """How this master's own API server is reached from the master itself."""
+    return api_access(placed(name, observed, topology).manifest)
+
+
+@operation()
+def retire_stacked_member(run: Run) -> Generator[StringCommand]:
+    """
+    Stop the stacked etcd: its manifest is kept aside, its data directory stays as it is.
+
+    + run: this run
+
+    Only after the control plane is proven to run on the external cluster.
+    """
+    settings = run.topology.settings
+    observed = observe_master(host, run.topology)
+    if "etcd" not in observed.live:
+        host.noop("no stacked etcd is left here")
+        return
+    yield script(
+        "retire",
+        settings.manifests_directory,
+        settings.kept_directory,
+        stacked_name(host.name, observed),
+        str(int(settings.fence_timeout_seconds)),
+    )

@@ -1,0 +1,117 @@
+"""Everything that can be done before the outage, so that the outage is short."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+from pathlib import Path
+
+from pyinfra import host
+from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api.exceptions import OperationError
+
+from unstack.compose import render_compose
+from unstack.facts.cluster import cluster_phase, observe_etcd_host, observe_master, placed
+from unstack.manifest import ManifestError, pki_directory, with_external_etcd
+from unstack.operations.pki import KEY_MODE, put_file
+from unstack.operations.restore import initial_cluster_token
+from unstack.operations.start import compose_words
+from unstack.placement import Phase, Placed, Placement
+from unstack.run import Run
+from unstack.scripts import script
+from unstack.topology import Topology
+
+TEMPLATES = Path("templates")
+
+
+@operation()
+def pull_image(run: Run) -> Generator[StringCommand]:
+    """
+    Have the etcd image on the host.
+
+    + run: this run
+    """
+    image = run.topology.settings.etcd_image
+    if observe_etcd_host(host, run.topology).has_image:
+        host.noop(f"{image} is here")
+        return
+    yield StringCommand("docker pull", QuoteString(image))
+
+
+@operation()
+def write_compose_file(run: Run) -> Generator[StringCommand]:
+    """
+    Write the member's compose file, and have its data directory, private, with nothing in it.
+
+    + run: this run
+    """
+    topology, settings = run.topology, run.topology.settings
+    member = topology.member(host.name)
+    if member is None:
+        raise OperationError(f"{host.name} is no external member")
+    observed = observe_etcd_host(host, topology)
+    token = initial_cluster_token(settings.cluster, run.id)
+    if observed.restored is not None and cluster_phase(topology) is not Phase.STACKED:
+        # The live cluster keeps its token: a new one would recreate its containers for nothing.
+        token = observed.restored.token
+    template = (TEMPLATES / "docker-compose.yaml.j2").read_text(encoding="utf-8")
+    content = render_compose(topology, member, template, token=token)
+    path = f"{settings.etcd_config_directory}/docker-compose.yaml"
+    if observed.sha256.get(path) == hashlib.sha256(content.encode()).hexdigest():
+        host.noop(f"{path} is as it should be")
+        return
+    yield script("directories", settings.etcd_config_directory, settings.etcd_data_directory)
+    yield from put_file(path, content, KEY_MODE)
+
+
+@operation()
+def create_container(run: Run) -> Generator[StringCommand]:
+    """
+    Have compose check the file and create the member's container, without starting it.
+
+    + run: this run
+    """
+    settings = run.topology.settings
+    observed = observe_etcd_host(host, run.topology)
+    if observed.container == "running":
+        host.noop("the member runs")
+        return
+    words = compose_words(settings.compose_command, observed.compose)
+    yield script("create-container", settings.etcd_config_directory, *words)
+
+
+@operation()
+def prepare_manifest(run: Run) -> Generator[StringCommand]:
+    """
+    Make the new kube-apiserver manifest from the live one, beside the static pod directory.
+
+    + run: this run
+    """
+    observed = observe_master(host, run.topology)
+    here = placed(host.name, observed, run.topology)
+    if here.placement is Placement.EXTERNAL:
+        host.noop("this master has its new manifest already")
+        return
+    content = new_manifest(here, run.topology)
+    if observed.prepared == content:
+        host.noop("the new manifest is prepared")
+        return
+    path = f"{run.topology.settings.kept_directory}/prepared/kube-apiserver.yaml"
+    yield from put_file(path, content, KEY_MODE)
+
+
+def new_manifest(here: Placed, topology: Topology) -> str:
+    """The master's own manifest with the etcd settings changed. Raises OperationError if it can't be."""
+    template = (TEMPLATES / "kube-apiserver-etcd.yaml.j2").read_text(encoding="utf-8")
+    try:
+        directory = pki_directory(here.manifest)
+        return with_external_etcd(
+            here.text,
+            client_urls=topology.client_urls,
+            cafile=f"{directory}/ca.crt",
+            certfile=f"{directory}/client.crt",
+            keyfile=f"{directory}/client.key",
+            template=template,
+        )
+    except ManifestError as error:
+        raise OperationError(f"{host.name}: {error}") from None

@@ -1,0 +1,109 @@
+"""The external members' data: restored from the one snapshot, each under its own name."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.exceptions import OperationError
+
+from unstack.facts.cluster import (
+    cluster_phase,
+    observe_etcd_host,
+    observe_etcd_hosts,
+    observe_masters,
+    snapshot_taken,
+)
+from unstack.placement import Phase
+from unstack.problems import Problem
+from unstack.run import Run, is_executing, refusal
+from unstack.scripts import script
+
+
+@operation()
+def restore_member(run: Run) -> Generator[StringCommand]:
+    """
+    Restore this host's member from the snapshot that was brought here.
+
+    + run: this run
+
+    Only while every master still has the stacked etcd: restoring under API servers that write to
+    the external one would take their writes away. What an earlier, unfinished run restored is
+    kept aside as `previous-<run>`; a data directory that is not ours is never touched.
+    """
+    topology = run.topology
+    member = topology.member(host.name)
+    if member is None:
+        raise OperationError(f"{host.name} is no external member")
+    settings = topology.settings
+    masters_seen = observe_masters(topology)
+    if cluster_phase(topology, masters_seen) is not Phase.STACKED:
+        host.noop("a master is on the external etcd: its data is live and is never restored over")
+        return
+    observed = observe_etcd_host(host, topology)
+    if observed.has_data and observed.restored is None:
+        raise OperationError(
+            f"{host.name}: found data in {settings.etcd_data_directory}/data that this tool did not"
+            " restore; expected none; to do: move it away if nobody needs it. It was not touched."
+        )
+    if observed.container == "running" and observed.has_data:
+        yield script("stop-member", settings.etcd_container)
+    if is_executing():
+        _, snapshot = snapshot_taken(topology, masters_seen)
+        run_id, sha256, revision = snapshot.run, snapshot.sha256, snapshot.revision
+    else:
+        run_id, sha256, revision = run.id, "", 0
+    yield script(
+        "restore",
+        settings.etcd_data_directory,
+        run_id,
+        sha256,
+        str(revision),
+        initial_cluster_token(settings.cluster, run_id),
+        settings.etcd_image,
+        member.name,
+        member.peer_url,
+        topology.initial_cluster,
+    )
+
+
+def initial_cluster_token(cluster: str, run_id: str) -> str:
+    """A token of its own for each migration: members of two attempts can never join each other."""
+    return f"unstack-{cluster}-{run_id}"
+
+
+@operation()
+def compare_restored(run: Run) -> Generator[StringCommand]:
+    """
+    Compare the restored databases of all hosts, byte for byte, before any of them is started.
+
+    + run: this run
+
+    One snapshot, one etcdutl and one --initial-cluster give identical files on all members
+    (measured, docs/how-it-works.md), so a difference is a broken disk or a foreign file.
+    """
+    if host.name != run.lead():
+        host.noop(f"the databases are compared from {run.lead()}")
+        return
+    if is_executing() and cluster_phase(run.topology) is Phase.STACKED:
+        sums = {
+            name: None if one.restored is None else one.restored.database_sha256
+            for name, one in observe_etcd_hosts(run.topology).items()
+        }
+        if len(set(sums.values())) != 1 or None in sums.values():
+            raise refusal(
+                [
+                    Problem(
+                        name,
+                        f"a restored database with sha256 {sha256}" if sha256 else "none restored",
+                        "the same database on all members",
+                        "run the migration again; if it repeats, check that host's disk",
+                    )
+                    for name, sha256 in sums.items()
+                ],
+                "No member was started.",
+            )
+    host.noop("the restored databases are equal on all hosts")
+    return
+    yield

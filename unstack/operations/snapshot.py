@@ -1,0 +1,139 @@
+"""The snapshot: taken once, of the fenced cluster, and the same bytes brought to every member's host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+
+from pyinfra import host, inventory
+from pyinfra.api import FunctionCommand, StringCommand, operation
+from pyinfra.api.exceptions import OperationError
+
+from unstack.facts.cluster import (
+    cluster_phase,
+    members_of,
+    observe_masters,
+    snapshot_taken,
+    stacked_name,
+)
+from unstack.observations import COMPONENTS, MasterHost, MemberStatus
+from unstack.placement import Phase
+from unstack.relay import relay_file
+from unstack.run import Run, etcd_hosts, is_executing, refusal
+from unstack.problems import Problem
+from unstack.scripts import script
+from unstack.topology import Topology
+
+ONE_REVISION_SECONDS = 10.0
+
+
+@operation()
+def take_snapshot(run: Run) -> Generator[StringCommand]:
+    """
+    Save the fenced cluster's state on the first master.
+
+    + run: this run
+
+    Refused while any API server runs, and until all stacked members hold one revision. The
+    snapshot's own sha256 and its revision are checked where it was written.
+    """
+    topology = run.topology
+    if host.name != run.lead():
+        host.noop(f"the snapshot is taken on {run.lead()}")
+        return
+    observed = observe_masters(topology)
+    if cluster_phase(topology, observed) is not Phase.STACKED:
+        host.noop("a master is on the external etcd already: a snapshot of the old one is history")
+        return
+    revision = fenced_revision(topology, observed) if is_executing() else 0
+    settings = topology.settings
+    yield script(
+        "snapshot",
+        stacked_name(host.name, observed[host.name]),
+        settings.state_directory,
+        run.id,
+        str(revision),
+    )
+    _, snapshot = snapshot_taken(topology)
+    run.results["fenced_revision"] = revision
+    run.journal.record(
+        "snapshot",
+        host=host.name,
+        revision=snapshot.revision,
+        sha256=snapshot.sha256,
+        bytes=snapshot.bytes,
+    )
+
+
+def fenced_revision(topology: Topology, observed: dict[str, MasterHost]) -> int:
+    """The one revision that all stacked members hold, with no API server running.
+
+    Members that lag catch up within a few heartbeats, so they are asked again for up to 10 s.
+    Raises OperationError when an API server runs or the members do not agree.
+    """
+    problems = [
+        Problem(
+            name,
+            f"a running {component}",
+            "none while the snapshot is taken",
+            "run tasks/fence.py",
+        )
+        for name, one in observed.items()
+        for component in COMPONENTS
+        if one.running(component)
+    ]
+    if problems:
+        raise refusal(problems, "The snapshot was not taken.")
+    deadline = time.monotonic() + ONE_REVISION_SECONDS
+    while True:
+        stacked, _ = members_of(topology, observed, external=False)
+        revisions = {status.revision for status in stacked.values()}
+        if len(revisions) == 1 and all(status.is_healthy for status in stacked.values()):
+            return revisions.pop()
+        if time.monotonic() > deadline:
+            raise OperationError(f"the stacked members do not agree: {_revisions(stacked)}")
+        time.sleep(0.1)
+
+
+def _revisions(stacked: dict[str, MemberStatus]) -> str:
+    return ", ".join(f"{name} at revision {one.revision}" for name, one in stacked.items())
+
+
+@operation()
+def distribute_snapshot(run: Run) -> Generator[FunctionCommand]:
+    """
+    Bring the snapshot from the master that took it to every external member's host.
+
+    + run: this run
+
+    One read, all writes at once, straight through this control node's SSH connections and never
+    onto its disk. Each host reads back what it wrote: its sha256 must be the master's.
+    """
+    topology = run.topology
+    if host.name != run.lead():
+        host.noop(f"the copy is driven from {run.lead()}")
+        return
+    if cluster_phase(topology) is not Phase.STACKED:
+        host.noop("a master is on the external etcd already: nothing is restored any more")
+        return
+
+    def relay() -> None:
+        source, snapshot = snapshot_taken(topology)
+        target = f"{topology.settings.etcd_data_directory}/snapshot-{snapshot.run}.db"
+        found = relay_file(
+            inventory.get_host(source), snapshot.path, snapshot.bytes, etcd_hosts(), target
+        )
+        wrong = [
+            Problem(
+                name,
+                f"sha256 {sha256} of the copied snapshot",
+                f"{snapshot.sha256}, as taken on {source}",
+                "run the migration again; if it repeats, check that host's disk and memory",
+            )
+            for name, sha256 in found.items()
+            if sha256 != snapshot.sha256
+        ]
+        if wrong:
+            raise refusal(wrong, "Nothing was restored.")
+
+    yield FunctionCommand(relay, (), {})

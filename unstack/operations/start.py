@@ -1,0 +1,49 @@
+"""The external members' processes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.api.exceptions import OperationError
+
+from unstack.facts.cluster import observe_etcd_host
+from unstack.run import Run, is_executing
+from unstack.scripts import script
+
+
+@operation()
+def start_member(run: Run) -> Generator[StringCommand]:
+    """
+    Start this host's member by compose and wait until it answers with a quorum.
+
+    + run: this run
+
+    A member without restored data is refused here, and once more by etcd itself, which is given
+    --initial-cluster-state=existing: with "new" it would become an empty voter that passes every
+    health check (docs/how-it-works.md).
+    """
+    settings = run.topology.settings
+    observed = observe_etcd_host(host, run.topology)
+    if observed.container == "running" and observed.has_data:
+        host.noop("this member runs already")
+        return
+    if is_executing() and not (observed.has_data and observed.restored):
+        raise OperationError(
+            f"{host.name}: found no restored data in {settings.etcd_data_directory}/data; expected"
+            " a restored member; to do: run the migration again. No empty member was started."
+        )
+    yield script(
+        "start",
+        settings.etcd_config_directory,
+        host.name,
+        str(int(settings.start_timeout_seconds)),
+        *compose_words(settings.compose_command, observed.compose),
+    )
+
+
+def compose_words(setting: str, available: tuple[str, ...]) -> list[str]:
+    """The words of the compose command to use: the setting's, or the first that the host has."""
+    command = setting if setting != "auto" else next(iter(available), "docker compose")
+    return command.split(" ")

@@ -1,0 +1,20 @@
+"""The external cluster's PKI: made once on the control node, kept, and checked before use.
+
+The CA's key stays in its directory on the control node. What is handed on, `Pki`, does not hold it.
+"""
+
+from unstack.pki.certificates import Pair
+from unstack.pki.contents import Pki
+from unstack.pki.ensure import ensure_pki
+from unstack.pki.lint import CertificateSummary, lint, summary
+from unstack.pki.settings_problems import settings_problems
+
+__all__ = [
+    "CertificateSummary",
+    "Pair",
+    "Pki",
+    "ensure_pki",
+    "lint",
+    "settings_problems",
+    "summary",
+]

@@ -1,0 +1,59 @@
+"""Where a control plane host's API server keeps its state now: the question every stage asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from unstack.manifest import ApiServerManifest, same_urls, read_apiserver
+from unstack.observations import MasterHost
+from unstack.topology import Topology
+
+
+class Placement(Enum):
+    """Where one master stands, by its manifests."""
+
+    STACKED = "stacked"  # kube-apiserver.yaml is in place and names other endpoints than ours
+    FENCED = "fenced"  # it is kept aside, not yet changed
+    EXTERNAL = "external"  # it is in place and names the external cluster
+
+
+class Phase(Enum):
+    """Where the whole cluster stands."""
+
+    STACKED = "stacked"  # no master has been cut over: the external data can be made anew
+    CUTTING_OVER = "cutting over"  # some masters are external: only forward is safe
+    EXTERNAL = "external"  # all masters are: nothing is left to migrate
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A master's placement, with the manifest that says so."""
+
+    placement: Placement
+    text: str
+    manifest: ApiServerManifest
+
+
+def place(master: MasterHost, topology: Topology) -> Placed:
+    """Read one master's placement.
+
+    Raises ManifestError when there is no readable kube-apiserver manifest, neither in the static
+    pod directory nor kept aside.
+    """
+    live = "kube-apiserver" in master.live
+    text = (master.live if live else master.fenced).get("kube-apiserver", "")
+    manifest = read_apiserver(text)
+    if same_urls(manifest.etcd_servers, topology.client_urls):
+        # Kept aside and external (somebody fenced a migrated master) is as far as external.
+        return Placed(Placement.EXTERNAL, text, manifest)
+    return Placed(Placement.STACKED if live else Placement.FENCED, text, manifest)
+
+
+def phase_of(placements: Iterable[Placement]) -> Phase:
+    """The phase of a cluster whose masters stand like this."""
+    found = set(placements)
+    if found == {Placement.EXTERNAL}:
+        return Phase.EXTERNAL
+    return Phase.CUTTING_OVER if Placement.EXTERNAL in found else Phase.STACKED

@@ -1,0 +1,119 @@
+"""Stream a file of one host to many, without a copy on the control node.
+
+pyinfra's `files.get` and `files.put` would make a copy that all can read on every host for a
+moment, and can skip a file that changed under the same name (docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gevent
+from gevent.queue import Queue
+from pyinfra.api import StringCommand
+from pyinfra.api.exceptions import OperationError
+from pyinfra.api.host import Host
+from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.util import make_unix_command_for_host
+from pyinfra.context import ctx_state
+
+CHUNK_BYTES = 256 * 1024
+CHUNKS_IN_FLIGHT = 32  # per target: 8 MiB, so that one slow host does not fill our memory
+PRIVILEGE_ARGUMENTS = (
+    "_sudo",
+    "_sudo_user",
+    "_sudo_password",
+    "_use_sudo_login",
+    "_doas",
+    "_doas_user",
+)
+READ = "cat {path}"
+# The size is asked for because a broken connection looks like the end of the file from there. The
+# sum is of what was read back from the file, not of what arrived.
+WRITE = (
+    "umask 077 && rm -f {path}.part && cat > {path}.part && sync {path}.part"
+    ' && test "$(stat -c %s {path}.part)" = {size}'
+    " && sha256sum < {path}.part | cut -d ' ' -f 1 && mv {path}.part {path}"
+)
+
+
+def relay_file(
+    source: Host, path: str, size: int, targets: Sequence[Host], target_path: str
+) -> dict[str, str]:
+    """Copy `path` on `source`, of `size` bytes, to `target_path` on every target, mode 0600.
+
+    Returns {target name: sha256 of what its disk holds, in hexadecimal}. Raises OperationError
+    naming the host whose side failed; a target then holds no file of the target's name.
+    """
+    queues: dict[str, Queue[bytes | None]] = {
+        target.name: Queue(maxsize=CHUNKS_IN_FLIGHT) for target in targets
+    }
+    write = WRITE.format(path=shlex.quote(target_path), size=size)
+    writers = {
+        target.name: gevent.spawn(_write, target, write, queues[target.name]) for target in targets
+    }
+    try:
+        for chunk in _read(source, READ.format(path=shlex.quote(path))):
+            for name, queue in queues.items():
+                # A writer that died would never take from its queue: do not wait for it.
+                if not writers[name].ready():
+                    queue.put(chunk)
+        for queue in queues.values():
+            queue.put(None)
+        gevent.joinall(list(writers.values()))
+        return {name: writer.get() for name, writer in writers.items()}
+    finally:
+        # A source that failed half-way must not leave a half file under the final name.
+        gevent.killall([writer for writer in writers.values() if not writer.ready()])
+
+
+def _open(host: Host, command: str) -> Any:
+    """An SSH channel that runs the command with the host's own sudo settings."""
+    if not isinstance(host.connector, SSHConnector) or host.connector.client is None:
+        raise OperationError(
+            f"{host.name}: the snapshot travels over SSH, and this host has no SSH connection"
+        )
+    data = host.data.dict()
+    arguments = {key: data[key] for key in PRIVILEGE_ARGUMENTS if key in data}
+    command_line = make_unix_command_for_host(
+        ctx_state.get(), host, StringCommand(command), **arguments
+    )
+    channel = host.connector.client.get_transport().open_session()
+    channel.exec_command(command_line.get_raw_value())
+    return channel
+
+
+def _finish(host: Host, channel: Any, errors: bytes) -> None:
+    if channel.recv_exit_status() != 0:
+        reason = errors.decode(errors="replace").strip() or "the command failed"
+        raise OperationError(f"{host.name}: copying the snapshot failed: {reason}")
+
+
+def _read(host: Host, command: str) -> Iterator[bytes]:
+    channel = _open(host, command)
+    try:
+        while chunk := channel.recv(CHUNK_BYTES):
+            yield chunk
+        _finish(host, channel, channel.recv_stderr(CHUNK_BYTES))
+    finally:
+        channel.close()
+
+
+def _write(host: Host, command: str, chunks: Queue[bytes | None]) -> str:
+    channel = _open(host, command)
+    try:
+        try:
+            while (chunk := chunks.get()) is not None:
+                channel.sendall(chunk)
+            channel.shutdown_write()
+        except OSError:
+            pass  # The remote side ended early; its exit status and words say why.
+        output = b""
+        while chunk := channel.recv(CHUNK_BYTES):
+            output += chunk
+        _finish(host, channel, channel.recv_stderr(CHUNK_BYTES))
+        return output.decode().strip()
+    finally:
+        channel.close()

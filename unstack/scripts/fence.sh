@@ -1,0 +1,20 @@
+# shellcheck shell=sh
+# fence MANIFESTS KEPT TIMEOUT: no API server of this host can write any more when this returns.
+# The manifests leave by rename on one filesystem: kubelet sees each whole or not at all.
+manifests=$1
+kept=$2
+deadline=$(($(uptime_centiseconds) + ${3%.*} * 100))
+
+umask 077
+mkdir -p "$kept/fenced"
+for component in kube-apiserver kube-controller-manager kube-scheduler; do
+    if [ -f "$manifests/$component.yaml" ]; then
+        mv "$manifests/$component.yaml" "$kept/fenced/$component.yaml"
+    fi
+done
+# The proof is the processes' absence: kubelet may be slow, stopped, or not look at all.
+while left=$(processes kube-apiserver kube-controller-manager kube-scheduler) && [ -n "$left" ]; do
+    [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
+        die "still running after $3 s with its manifest gone: process $(echo "$left" | tr '\n' ' '); is kubelet running?"
+    sleep 0.1
+done

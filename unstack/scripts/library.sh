@@ -1,0 +1,101 @@
+# shellcheck shell=sh
+# Functions that every script has. POSIX sh and coreutils alone: a host may have nothing else.
+set -u
+
+# report KEY VALUE: one line of what was found; the value in base64, so that it may hold anything.
+report() {
+    printf '%s %s\n' "$1" "$(printf '%s' "$2" | base64 | tr -d '\n')"
+}
+
+# report_file KEY FILE: a file's content, where the file exists.
+report_file() {
+    if [ -f "$2" ]; then
+        printf '%s %s\n' "$1" "$(base64 <"$2" | tr -d '\n')"
+    fi
+}
+
+# die WORDS: the reason on standard error, which pyinfra shows with the host's name.
+die() {
+    echo "$*" >&2
+    exit 1
+}
+
+# processes NAME...: the pids of running processes with one of these names.
+# comm is read by the shell itself: a fork per process takes seconds on a busy host. The kernel
+# cuts comm at 15 characters, so the names are cut alike.
+processes() {
+    cut_names=" "
+    for wanted in "$@"; do
+        cut_names="$cut_names$(printf '%.15s' "$wanted") "
+    done
+    for directory in /proc/[0-9]*; do
+        comm=
+        read -r comm 2>/dev/null <"$directory/comm" || continue
+        case "$cut_names" in
+        *" $comm "*) echo "${directory#/proc/}" ;;
+        esac
+    done
+}
+
+# argument PID FLAG: the value of --FLAG=VALUE in a process's command line, or nothing.
+argument() {
+    tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | sed -n "s|^--$2=||p" | head -n 1
+}
+
+# etcd_process NAME: the pid of the etcd whose --name is NAME, or nothing.
+etcd_process() {
+    for candidate in $(processes etcd); do
+        if [ "$(argument "$candidate" name)" = "$1" ]; then
+            echo "$candidate"
+            return
+        fi
+    done
+}
+
+# etcd_tool PID NAME: the path, in its own root directory, of a tool of a running etcd's image.
+etcd_tool() {
+    for path in /usr/local/bin /usr/bin /bin; do
+        if [ -x "/proc/$1/root$path/$2" ]; then
+            echo "$path/$2"
+            return
+        fi
+    done
+    return 1
+}
+
+# client_flags PID ROOT: etcdctl's flags for talking to a running etcd, from that etcd's own flags,
+# with ROOT before every path. The paths hold no spaces: etcd's own flags could not either.
+client_flags() {
+    certificate=$(argument "$1" cert-file)
+    key=$(argument "$1" key-file)
+    # A server certificate need not be allowed to act as a client; these are made for it.
+    for client in healthcheck-client operator-client; do
+        if [ -f "/proc/$1/root${certificate%/*}/$client.key" ]; then
+            certificate=${certificate%/*}/$client.crt
+            key=${certificate%.crt}.key
+        fi
+    done
+    url=$(argument "$1" listen-client-urls)
+    case "$url" in
+    *https://127.0.0.1:*) url="https://127.0.0.1:${url##*https://127.0.0.1:}" ;;
+    esac
+    echo "--endpoints=${url%%,*} --cacert=$2$(argument "$1" trusted-ca-file) --cert=$2$certificate --key=$2$key"
+}
+
+# etcdctl_of PID ARGUMENT...: etcdctl from the image of a running etcd, inside its own root
+# directory, with its own certificates. So it fits the server's version, needs nothing installed,
+# works with every container runtime, and no key leaves its place.
+etcdctl_of() {
+    etcd_pid=$1
+    shift
+    etcdctl=$(etcd_tool "$etcd_pid" etcdctl) || die "the etcd image has no etcdctl"
+    # shellcheck disable=SC2046  # the flags are words
+    ETCDCTL_API=3 chroot "/proc/$etcd_pid/root" "$etcdctl" $(client_flags "$etcd_pid" "") \
+        --command-timeout=5s "$@"
+}
+
+# uptime_centiseconds: hundredths of a second since the system started: no fork, no clock step.
+uptime_centiseconds() {
+    read -r up _ </proc/uptime
+    echo "${up%.*}${up#*.}"
+}

@@ -1,0 +1,7 @@
+# shellcheck shell=sh
+# member-tables NAME: etcdctl's own tables of the cluster that this member belongs to.
+pid=$(etcd_process "$1")
+[ -n "$pid" ] || die "no running etcd with --name=$1"
+report tables "$(etcdctl_of "$pid" member list -w table 2>&1)"
+report tables "$(etcdctl_of "$pid" endpoint status --cluster -w table 2>&1)"
+report tables "$(etcdctl_of "$pid" endpoint health --cluster -w table 2>&1)"
