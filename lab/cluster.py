@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
 import docker
-from docker.types import EndpointConfig
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lab import machines
+from lab import keys, machines
 from lab.errors import LabError
 from lab.images import STACKED_ETCD_TAG
 from lab.paths import RECIPES
 from lab.progress import step
-from lab.shape import NETWORK, POD_SUBNET, SERVICE_SUBNET, Node
+from lab.shape import NETWORK, POD_SUBNET, PREFIX, SERVICE_SUBNET, Node
 from lab.state import ETCD_PKI, KUBECONFIG, LOAD_BALANCER, Lab
 
 _templates = Environment(
-    loader=FileSystemLoader(RECIPES), undefined=StrictUndefined, trim_blocks=True,
-    lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+    loader=FileSystemLoader(RECIPES),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,
 )
 # kubeadm's checks do not know containers; what they would find is no fault here.
 _KUBEADM_OPTIONS = "--ignore-preflight-errors=all"
 
 
-def node_files(node: Node) -> dict[str, tuple[bytes, int]]:
-    """The files (path -> content, mode) that a Kubernetes node has before kubeadm runs."""
-    if node.pod_subnet is None:
-        return {}
-    config = _templates.get_template("kubernetes-node/cni.json.j2").render(node=node)
-    return {"/etc/cni/net.d/10-lab.conflist": (config.encode(), 0o644)}
+def make_machine(lab: Lab, node: Node, archives: Sequence[Path] = ()) -> None:
+    """Make one machine, or make it anew, and wait until it can be used.
+
+    + archives: tar files unpacked at / before the first process runs
+    """
+    files = {**keys.files(node), **_node_files(node)}
+    machines.create(lab.client, node, lab.plan, lab.images, files, archives)
+    machines.wait_booted(lab.client, node)
 
 
 def start_load_balancer(lab: Lab) -> None:
@@ -41,10 +48,10 @@ def start_load_balancer(lab: Lab) -> None:
         lab.images.load_balancer,
         name=LOAD_BALANCER,
         hostname="lb",
-        labels={"unstack-lab": "load-balancer"},
+        labels={PREFIX: "load-balancer"},
         network=NETWORK,
         networking_config={
-            NETWORK: EndpointConfig(client.api._version, ipv4_address=lab.plan.load_balancer_ip)
+            NETWORK: client.api.create_endpoint_config(ipv4_address=lab.plan.load_balancer_ip)
         },
     )
     template = _templates.get_template("load-balancer/haproxy.cfg.j2")
@@ -69,6 +76,12 @@ def create(lab: Lab) -> None:
     if lab.workers:
         with step(f"kubeadm join of {len(lab.workers)} workers"):
             machines.parallel(lambda node: _join(lab, node, join), lab.workers)
+    # A kubelet that could not register its static pods while etcd gained a member tries again only
+    # after a minute or more; a new one does it at once.
+    machines.parallel(
+        lambda node: machines.check(lab.client, node.container, "systemctl restart kubelet"),
+        lab.masters,
+    )
     # Masters run pods too: a lab needs few machines that way.
     lab.kubectl("taint", "nodes", "--all", "node-role.kubernetes.io/master-")
 
@@ -83,7 +96,8 @@ def _init(lab: Lab, first: Node) -> None:
         etcd_tag=STACKED_ETCD_TAG,
     )
     machines.check(
-        lab.client, first.container,
+        lab.client,
+        first.container,
         # Without the addons no image is needed that is not here: CoreDNS and kube-proxy.
         f"printf %s {shlex.quote(config)} >/root/kubeadm.yaml && kubeadm init"
         f" --config /root/kubeadm.yaml {_KUBEADM_OPTIONS} --skip-phases=addon --upload-certs",
@@ -102,7 +116,8 @@ def _join_command(client: docker.DockerClient, first: Node) -> str:
 
 def _certificate_key(client: docker.DockerClient, first: Node) -> str:
     output = machines.check(
-        client, first.container,
+        client,
+        first.container,
         "kubeadm init phase upload-certs --upload-certs --config /root/kubeadm.yaml 2>/dev/null",
     )
     return output.strip().splitlines()[-1]
@@ -110,7 +125,8 @@ def _certificate_key(client: docker.DockerClient, first: Node) -> str:
 
 def _join(lab: Lab, node: Node, command: str) -> None:
     machines.check(
-        lab.client, node.container,
+        lab.client,
+        node.container,
         f"{command} {_KUBEADM_OPTIONS} --cri-socket /var/run/dockershim.sock"
         f" --node-name {node.node_name}",
     )
@@ -129,3 +145,11 @@ def _fetch_credentials(lab: Lab, first: Node) -> None:
         target.unlink(missing_ok=True)
         target.touch(mode=0o600)
         target.write_text(machines.check(lab.client, first.container, ["cat", source]))
+
+
+def _node_files(node: Node) -> dict[str, tuple[bytes, int]]:
+    """The files (path -> content, mode) that a Kubernetes node has before kubeadm runs."""
+    if node.pod_subnet is None:
+        return {}
+    config = _templates.get_template("kubernetes-node/cni.json.j2").render(node=node)
+    return {"/etc/cni/net.d/10-lab.conflist": (config.encode(), 0o644)}

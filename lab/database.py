@@ -33,7 +33,11 @@ def _database_bytes(lab: Lab) -> int:
 
 
 _KUBECTL_CREATE = (
-    f"--kubeconfig={ETCD_PKI.parent / 'kubeconfig'}", "create", "--validate=false", "-f", "-",
+    f"--kubeconfig={ETCD_PKI.parent / 'kubeconfig'}",
+    "create",
+    "--validate=false",
+    "-f",
+    "-",
 )
 
 

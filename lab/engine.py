@@ -28,7 +28,9 @@ def connect() -> docker.DockerClient:
         client = docker.from_env(timeout=600, max_pool_size=64)
         client.ping()
     except (DockerException, OSError) as error:
-        raise LabError("no Docker engine answers: run `python -m lab up`, which starts one") from error
+        raise LabError(
+            "no Docker engine answers: run `python -m lab up`, which starts one"
+        ) from error
     return client
 
 
@@ -91,7 +93,10 @@ def _start() -> None:
         with log_file.open("ab") as stream:
             # A session of its own: the engine outlives this program and its terminal.
             subprocess.Popen(
-                ["dockerd"], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
+                ["dockerd"],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
                 start_new_session=True,
             )
     with step("starting the Docker engine"):
@@ -102,7 +107,9 @@ def _start() -> None:
                 return
             except LabError:
                 time.sleep(0.5)
-    raise LabError(f"the Docker engine did not start within {_ENGINE_START_SECONDS:.0f} s: see {log}")
+    raise LabError(
+        f"the Docker engine did not start within {_ENGINE_START_SECONDS:.0f} s: see {log}"
+    )
 
 
 def _raise_inotify_limit() -> None:

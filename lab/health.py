@@ -13,6 +13,7 @@ from lab.progress import Step
 from lab.shape import API_PORT, Node
 from lab.state import Lab
 
+STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _PROBE_SECONDS = 3.0
 
 
@@ -22,13 +23,16 @@ def problems(lab: Lab, since: datetime | None = None) -> list[str]:
     + since: heartbeats and leases must have been renewed after this time. A cluster that has just
       come back serves what was stored before, in which every node was ready.
     """
-    found = [
-        f"{node.name}: API server not ready" for node in lab.masters if not _api_ready(node)
-    ]
+    found = [f"{node.name}: API server not ready" for node in lab.masters if not _api_ready(node)]
     if found:
         return found
     try:
-        return _node_problems(lab) + _lease_problems(lab, since) + _etcd_problems(lab)
+        return (
+            _node_problems(lab)
+            + _lease_problems(lab, since)
+            + _etcd_problems(lab)
+            + _pod_problems(lab, since)
+        )
     except LabError as error:
         return [str(error)]
 
@@ -81,10 +85,30 @@ def _lease_problems(lab: Lab, since: datetime | None) -> list[str]:
     listing = lab.kubectl("get", "leases", "--all-namespaces", "-o", "json")
     renewed = set()
     for item in json.loads(listing)["items"]:
-        time_text = item["spec"].get("renewTime", "1970-01-01T00:00:00Z")
-        if datetime.fromisoformat(time_text.replace("Z", "+00:00")) > since:
+        if _time(item["spec"].get("renewTime", "1970-01-01T00:00:00Z")) > since:
             renewed.add((item["metadata"]["namespace"], item["metadata"]["name"]))
     return [f"lease {name} not renewed" for _, name in sorted((nodes | leaders) - renewed)]
+
+
+def _pod_problems(lab: Lab, since: datetime | None) -> list[str]:
+    """Static pods that the API server does not know, or knows from before `since` only."""
+    ready = set()
+    for pod in json.loads(lab.kubectl("get", "pods", "-n", "kube-system", "-o", "json"))["items"]:
+        conditions = {c["type"]: c["status"] for c in pod["status"].get("conditions", [])}
+        started = [
+            _time(status["state"]["running"]["startedAt"])
+            for status in pod["status"].get("containerStatuses", [])
+            if "running" in status["state"]
+        ]
+        fresh = since is None or (started and min(started) >= since.replace(microsecond=0))
+        if conditions.get("Ready") == "True" and fresh:
+            ready.add(pod["metadata"]["name"])
+    expected = {f"{name}-{node.node_name}" for name in STATIC_PODS for node in lab.masters}
+    return [f"pod {name} not Ready" for name in sorted(expected - ready)]
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _etcd_problems(lab: Lab) -> list[str]:

@@ -18,6 +18,8 @@ from lab.paths import RECIPES, cache, recipe_key
 from lab.progress import step
 
 STACKED_ETCD_TAG = "3.5.1-0"
+# Changes whenever the archives are made differently from the same parts.
+_LAYOUT = "archives and names"
 _PROGRAM_FOLDER = "usr/local/bin"
 
 
@@ -45,7 +47,10 @@ def ensure(client: docker.DockerClient, artifacts: Artifacts) -> Images:
     rootfs = {"ROOTFS": artifacts.rootfs_image}
     node = _build(client, "node", key, rootfs, {"files": RECIPES / "node" / "files"})
     kubernetes_node = _build(
-        client, "kubernetes-node", key, {"NODE": node},
+        client,
+        "kubernetes-node",
+        key,
+        {"NODE": node},
         {
             "files": RECIPES / "kubernetes-node" / "files",
             **{
@@ -93,8 +98,12 @@ def _build(
                 shutil.copy2(source, folder / target)
         try:
             client.images.build(
-                path=str(folder), tag=image, buildargs=arguments, network_mode="host",
-                rm=True, forcerm=True,
+                path=str(folder),
+                tag=image,
+                buildargs=arguments,
+                network_mode="host",
+                rm=True,
+                forcerm=True,
             )
         except BuildError as error:
             raise LabError(f"image {name} could not be built: {error}") from error
@@ -104,11 +113,13 @@ def _build(
 def _archives(
     client: docker.DockerClient, artifacts: Artifacts, etcd_image: str, old_etcd_image: str
 ) -> Path:
-    """A folder of `docker save` archives, one folder for each kind of machine.
+    """A folder of `docker save` archives, X.tar with its image's name in X.name.
+
+    There is one folder for each kind of machine.
 
     This machine's own engine needs those images only to write the archives, and forgets them.
     """
-    folder = cache() / f"images-{recipe_key([], artifacts.key, STACKED_ETCD_TAG)}"
+    folder = cache() / f"images-{recipe_key([], artifacts.key, STACKED_ETCD_TAG, _LAYOUT)}"
     if folder.is_dir():
         return folder
     with (
@@ -134,8 +145,11 @@ def _archives(
         }
         _image(client, etcd_image, files, result / "etcd" / "etcd-new.tar", _ETCD_CHANGES)
         _image(
-            client, old_etcd_image, _programs(artifacts.stacked_etcd),
-            result / "etcd" / "etcd-old.tar", _ETCD_CHANGES,
+            client,
+            old_etcd_image,
+            _programs(artifacts.stacked_etcd),
+            result / "etcd" / "etcd-old.tar",
+            _ETCD_CHANGES,
         )
         result.rename(folder)
     return folder
@@ -180,4 +194,5 @@ def _image(
     with archive.open("wb") as stream:
         for chunk in client.images.get(name).save(named=name):
             stream.write(chunk)
+    archive.with_suffix(".name").write_text(f"{name}\n")
     client.images.remove(name)

@@ -23,7 +23,7 @@ from lab.images import Images
 from lab.shape import NETWORK, PREFIX, Node, Plan
 
 _BOOT_SECONDS = 90.0
-_LABEL = "unstack-lab"
+_LABEL = PREFIX
 _ARCHIVES = "/opt/lab/images"
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -52,7 +52,9 @@ def create_network(client: docker.DockerClient, subnet: str) -> None:
     """The lab's own network, made unless it is there already."""
     if not client.networks.list(names=[f"^{NETWORK}$"]):
         client.networks.create(
-            NETWORK, driver="bridge", labels={_LABEL: "network"},
+            NETWORK,
+            driver="bridge",
+            labels={_LABEL: "network"},
             ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]),
         )
 
@@ -83,9 +85,10 @@ def create(
         },
         extra_hosts={other.hostname: other.ip for other in plan.nodes if other != node},
         network_mode=NETWORK,
-        cgroupns="private",
-        **_privileges(),
     )
+    host.update(_privileges())
+    # A control group tree of its own: systemd takes the root of what it sees.
+    host["CgroupnsMode"] = "private"
     # All of /proc and /sys, as on a server; only --privileged has a proper option for it.
     host["MaskedPaths"] = host["ReadonlyPaths"] = []
     endpoint = client.api.create_endpoint_config(ipv4_address=node.ip, aliases=[node.hostname])
@@ -95,7 +98,7 @@ def create(
         hostname=node.hostname,
         labels={_LABEL: node.role},
         host_config=host,
-        networking_config=client.api.create_networking_config({NETWORK: endpoint}),
+        networking_config={"EndpointsConfig": {NETWORK: endpoint}},
     )
     container = client.containers.get(created["Id"])
     container.put_archive("/", tar({**files, "/etc/lab-made-anew": (b"", 0o644)}))
@@ -156,6 +159,8 @@ def execute(
         code, output = client.containers.get(container).exec_run(argv)
     except (NotFound, APIError) as error:
         raise LabError(f"{container}: cannot run a command: {error}") from error
+    if code is None or not isinstance(output, bytes):
+        raise LabError(f"{container}: a command ended without an exit code")
     return code, output.decode(errors="replace")
 
 
@@ -194,11 +199,12 @@ def wait_booted(client: docker.DockerClient, node: Node) -> None:
 
     wait_until(booted, _BOOT_SECONDS, f"{node.name}: ssh and docker run")
     check(
-        client, node.container,
+        client,
+        node.container,
         f"for archive in {_ARCHIVES}/*.tar; do"
-        # Archives never change under one name, so a name loaded once is loaded for good.
-        ' mark=/var/lib/docker/lab-loaded-$(basename "$archive"); [ -e "$mark" ] ||'
-        ' { docker load -q -i "$archive" && touch "$mark"; } || exit 1; done',
+        ' name=$(cat "${archive%.tar}.name");'
+        ' docker image inspect "$name" >/dev/null 2>&1 ||'
+        ' docker load -q -i "$archive" || exit 1; done',
     )
 
 
@@ -229,13 +235,13 @@ def _exists(client: docker.DockerClient, name: str) -> bool:
 
 def _privileges() -> dict[str, object]:
     if engine.has_all_capabilities():
-        return {"privileged": True}
+        return {"Privileged": True}
     # Without CAP_SYS_RESOURCE --privileged fails as a whole; this is all of it but that.
     return {
-        "cap_add": ["ALL"],
-        "cap_drop": ["SYS_RESOURCE"],
-        "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
-        "device_cgroup_rules": ["a *:* rwm"],
+        "CapAdd": ["ALL"],
+        "CapDrop": ["SYS_RESOURCE"],
+        "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+        "DeviceCgroupRules": ["a *:* rwm"],
     }
 
 

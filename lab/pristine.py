@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 from lab import health, machines
@@ -37,11 +38,13 @@ def keep(lab: Lab) -> None:
     nodes = lab.masters + lab.workers
     client = lab.client
     PRISTINE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    since = datetime.now(timezone.utc)
     with step("keeping a pristine copy"):
         machines.parallel(
             lambda node: machines.check(
-                client, node.container,
-                "systemctl stop kubelet && { docker ps -q | xargs -r docker stop -t 20 >/dev/null; }",
+                client,
+                node.container,
+                "systemctl stop kubelet && docker ps -q | xargs -r docker stop -t 20 >/dev/null",
             ),
             nodes,
         )
@@ -50,7 +53,7 @@ def keep(lab: Lab) -> None:
             lambda node: machines.check(client, node.container, "systemctl start kubelet"), nodes
         )
     with step("starting the cluster again") as current:
-        health.wait(lab, _START_SECONDS, current=current)
+        health.wait(lab, _START_SECONDS, since, current)
 
 
 def _copy(lab: Lab, node: Node) -> None:

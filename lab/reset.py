@@ -6,14 +6,13 @@ packet filters, full disks, killed processes); a new machine over the old image 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 from lab import cluster, health, machines, pristine
 from lab.errors import LabError
 from lab.progress import step
 from lab.shape import Node
 from lab.state import Lab
-from lab.up import make
 
 _HEALTHY_SECONDS = 120.0
 
@@ -24,13 +23,13 @@ def reset(lab: Lab) -> None:
         raise LabError("the pristine copy is incomplete: run `python -m lab down`, then `up`")
 
     def renew(node: Node) -> None:
-        make(lab, node, () if node.role == "etcd" else (pristine.archive(node),))
+        cluster.make_machine(lab, node, () if node.role == "etcd" else (pristine.archive(node),))
 
     machines.create_network(lab.client, lab.plan.subnet)
     with step("making all machines anew"):
         # All at once: a member of the old cluster must not meet one of the pristine cluster.
         machines.parallel(lambda node: machines.remove(lab.client, node), lab.plan.nodes)
-        since = datetime.now(UTC)
+        since = datetime.now(timezone.utc)
         cluster.start_load_balancer(lab)
         machines.parallel(renew, lab.plan.nodes)
     with step("waiting until everything is healthy") as current:

@@ -17,12 +17,13 @@ from lab import engine, keys, machines
 from lab.errors import LabError
 from lab.images import Images
 from lab.paths import REPOSITORY, STATE
-from lab.shape import Node, Plan, Shape
+from lab.shape import PREFIX, Node, Plan, Shape
 
 LAB_FILE = STATE / "lab.json"
 KUBECONFIG = STATE / "kubeconfig"
 ETCD_PKI = STATE / "etcd-pki"
 PRISTINE = STATE / "pristine"
+LOAD_BALANCER = f"{PREFIX}-lb"
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,16 @@ class Lab:
         try:
             return cls._parse(facts)
         except (KeyError, TypeError, ValueError) as error:
-            raise LabError(f"{LAB_FILE.name} is of another version: run `python -m lab up`") from error
+            raise LabError(
+                f"{LAB_FILE.name} is of another version: run `python -m lab up`"
+            ) from error
 
     @classmethod
     def _parse(cls, facts: dict[str, Any]) -> Lab:
         def nodes(role: str) -> tuple[Node, ...]:
             return tuple(Node(**fields) for fields in facts[role])
 
-        images = {
+        images: dict[str, Any] = {
             name: Path(value) if name.endswith("_archives") else value
             for name, value in facts["images"].items()
         }
@@ -178,16 +181,18 @@ class Lab:
         return run(command, timeout_seconds)
 
 
-LOAD_BALANCER = "unstack-lab-lb"
-
-
 def run(command: Sequence[str], timeout_seconds: float, text: str | None = None) -> str:
     """Standard output of a program of this machine; raises LabError if it fails or hangs."""
     shown = Path(command[0]).name
     try:
         done = subprocess.run(
-            command, input=text, capture_output=True, text=True, check=False,
-            timeout=timeout_seconds, env={**os.environ, "ETCDCTL_API": "3"},
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_seconds,
+            env={**os.environ, "ETCDCTL_API": "3"},
         )
     except subprocess.TimeoutExpired as error:
         raise LabError(f"{shown} did not answer within {timeout_seconds:.0f} s") from error

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import docker
 
-from lab import artifacts, cluster, database, engine, health, images, keys, machines, pristine, state
+from lab import (
+    artifacts,
+    cluster,
+    database,
+    engine,
+    health,
+    images,
+    keys,
+    machines,
+    pristine,
+    state,
+)
 from lab.errors import LabError
+from lab.paths import REPOSITORY, STATE
 from lab.progress import say, step
-from lab.shape import Node, Plan, Shape, free_subnet, plan
+from lab.reset import reset
+from lab.shape import Shape, free_subnet, plan
 from lab.state import Lab
 
+_GLANCE_SECONDS = 5.0
 _RESUME_SECONDS = 120.0
 _CLUSTER_SECONDS = 180.0
 
@@ -28,7 +42,7 @@ def up(shape: Shape) -> Lab:
         return lab
 
     down(client)
-    state.STATE.mkdir(exist_ok=True)
+    STATE.mkdir(exist_ok=True)
     lab = Lab(
         shape=shape,
         plan=plan(shape, free_subnet(machines.network_subnets(client))),
@@ -41,7 +55,7 @@ def up(shape: Shape) -> Lab:
     keys.write(lab.plan)
     machines.create_network(client, lab.plan.subnet)
     with step(f"starting {len(lab.plan.nodes)} machines"):
-        machines.parallel(lambda node: make(lab, node), lab.plan.nodes)
+        machines.parallel(lambda node: cluster.make_machine(lab, node), lab.plan.nodes)
         cluster.start_load_balancer(lab)
     cluster.create(lab)
     if shape.database_bytes:
@@ -53,13 +67,6 @@ def up(shape: Shape) -> Lab:
     return lab
 
 
-def make(lab: Lab, node: Node, archives: tuple[Path, ...] = ()) -> None:
-    """Make one machine, or make it anew, and wait until it can be used."""
-    files = {**keys.files(node), **cluster.node_files(node)}
-    machines.create(lab.client, node, lab.plan, lab.images, files, archives)
-    machines.wait_booted(lab.client, node)
-
-
 def down(client: docker.DockerClient) -> None:
     """Remove the lab and everything about it but the cache."""
     if state.LAB_FILE.exists() or machines.anything_left(client):
@@ -67,36 +74,48 @@ def down(client: docker.DockerClient) -> None:
             # The facts go first: nobody must take a half-removed lab for a lab.
             state.LAB_FILE.unlink(missing_ok=True)
             machines.remove_all(client)
-    shutil.rmtree(state.STATE, ignore_errors=True)
+    shutil.rmtree(STATE, ignore_errors=True)
 
 
 def _reuse(shape: Shape, made: images.Images) -> Lab | None:
-    """The lab that is there, if it is of this shape and made of this; started if it stands still."""
+    """The lab that is there, healthy, if it is of this shape and made of this; else None."""
     try:
         lab = Lab.load()
     except LabError:
         return None
     if lab.shape != shape or lab.images != made or not pristine.kept(lab):
-        say("there is another lab, or an incomplete one: making it anew")
+        say("there is a lab of another shape or recipe: making it anew")
         return None
     names = [node.container for node in lab.plan.nodes] + [state.LOAD_BALANCER]
     standing = machines.stopped(lab.client, names)
-    if standing is None:
-        say("machines of the lab are missing: making it anew")
-        return None
-    since: datetime | None = None
-    if standing:
-        since = datetime.now(UTC)
-        with step(f"starting {len(standing)} stopped machines"):
-            machines.parallel(lambda name: lab.client.containers.get(name).start(), standing)
-            machines.parallel(lambda node: machines.wait_booted(lab.client, node), lab.plan.nodes)
     try:
-        with step("asking whether the lab is healthy") as current:
-            health.wait(lab, _RESUME_SECONDS if standing else 5.0, since, current)
+        if standing is None:
+            raise LabError("machines are missing")
+        if standing:
+            _start(lab, standing)
+        else:
+            with step("asking whether the lab is healthy") as current:
+                health.wait(lab, _GLANCE_SECONDS, current=current)
     except LabError as error:
-        say(f"{error}: making it anew")
-        return None
+        say(f"{error}: resetting the lab")
+        try:
+            reset(lab)
+        except LabError as failure:
+            say(f"{failure}: making the lab anew")
+            return None
     return lab
+
+
+def _start(lab: Lab, standing: list[str]) -> None:
+    """Start what stands still, as after a restart of this machine or of its engine."""
+    since = datetime.now(timezone.utc)
+    with step(f"starting {len(standing)} stopped machines"):
+        machines.parallel(lambda name: lab.client.containers.get(name).start(), standing)
+        machines.parallel(lambda node: machines.wait_booted(lab.client, node), lab.plan.nodes)
+    # If all of them stood still, what the API server still says of before must not count.
+    everything = len(standing) > len(lab.plan.nodes)
+    with step("waiting until everything is healthy") as current:
+        health.wait(lab, _RESUME_SECONDS, since if everything else None, current)
 
 
 def summary(lab: Lab) -> str:
@@ -108,4 +127,4 @@ def summary(lab: Lab) -> str:
 
 
 def _shown(path: Path) -> str:
-    return path.relative_to(state.REPOSITORY).as_posix()
+    return path.relative_to(REPOSITORY).as_posix()

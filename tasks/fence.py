@@ -2,7 +2,7 @@
 
 import pyinfra
 
-from unstack.operations.fence import fence
+from unstack.operations.fence import fence_master
 from unstack.run import barrier, begin, in_group
 from unstack.topology import MASTERS
 
@@ -11,7 +11,7 @@ def fence() -> None:
     """Register the stage; every host passes its barriers."""
     run = begin()
     if in_group(MASTERS):
-        fence(run.topology, name="Fence: stop API server, controller-manager and scheduler")
+        fence_master(run.topology, name="Fence: stop API server, controller-manager and scheduler")
     barrier("fence")
 
 

@@ -274,14 +274,22 @@ def _alarm(item: Mapping[str, Any]) -> str:
 
 def _content(report: Report) -> Content:
     answer = _json(report, "hashkv")[0]["HashKV"]
-    keys = _json(report, "keys")
     return Content(
         # The store's revision now is in the header; the hash is that at the asked revision.
         revision=answer["header"]["revision"],
         hash=answer["hash"],
         compact_revision=answer.get("compact_revision", 0),
-        keys=keys.get("count", 0),
+        keys=_count(report["keys"][0]),
         leases=frozenset(item["id"] for item in _json(report, "leases").get("leases") or ()),
         users=frozenset(_json(report, "users").get("users") or ()),
         roles=frozenset(_json(report, "roles").get("roles") or ()),
     )
+
+
+def _count(fields: str) -> int:
+    """The count in etcdctl's "fields" format: a line `"Count" : 4711`."""
+    for line in fields.splitlines():
+        name, _, value = line.partition(" : ")
+        if name == '"Count"':
+            return int(value)
+    raise ValueError("no count in etcdctl's answer")

@@ -202,12 +202,15 @@ def on_each(hosts: Iterable[Host], work: Callable[[Host], T]) -> dict[str, T]:
     """`work(host)` for all hosts at once: {host name: result}. Raises what the first failure raised."""
     current = ctx_state.get()
 
+    # `pyinfra.host` is a proxy for whichever host a greenlet works on; here the host itself counts.
+    themselves = [current.inventory.get_host(one.name) for one in hosts]
+
     def in_context(one: Host) -> T:
         with ctx_state.use(current), ctx_host.use(one):
             return work(one)
 
     # Not pyinfra's pool: it is as large as the inventory and full while an operation runs.
-    greenlets = {one.name: gevent.spawn(in_context, one) for one in hosts}
+    greenlets = {one.name: gevent.spawn(in_context, one) for one in themselves}
     gevent.joinall(list(greenlets.values()))
     return {name: greenlet.get() for name, greenlet in greenlets.items()}
 

@@ -30,8 +30,8 @@ class ApiObject(FactBase[dict[str, Any] | None]):
 class MemberTables(FactBase[tuple[str, ...] | None]):
     """etcdctl's tables of member list, endpoint status and endpoint health, in this order."""
 
-    def command(self, name: str) -> StringCommand:
-        return script("member-tables", name)
+    def command(self, member: str) -> StringCommand:
+        return script("member-tables", member)
 
     def process(self, output: list[str]) -> tuple[str, ...]:
         return parsed(lambda lines: parse_report(lines)["tables"], output)

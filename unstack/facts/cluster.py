@@ -107,7 +107,7 @@ def members_of(
 
     def ask(one: Host) -> MemberStatus | None:
         status: MemberStatus | None = one.get_fact(
-            ObservedMember, name=names[one.name], revision=revision, _ignore_errors=True
+            ObservedMember, member=names[one.name], revision=revision, _ignore_errors=True
         )
         return status
 

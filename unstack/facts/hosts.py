@@ -72,8 +72,8 @@ class ObservedMember(FactBase[MemberStatus | None]):
     With a revision other than 0 it carries the member's content at that revision.
     """
 
-    def command(self, name: str, revision: int = 0) -> StringCommand:
-        return script("observe-member", name, str(revision))
+    def command(self, member: str, revision: int = 0) -> StringCommand:
+        return script("observe-member", member, str(revision))
 
     def process(self, output: list[str]) -> MemberStatus:
         return parsed(read_member_status, output)

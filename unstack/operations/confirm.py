@@ -92,7 +92,7 @@ def show_members(run: Run) -> Generator[StringCommand]:
     + run: this run
     """
     if host.name == run.topology.members[0].name and is_executing():
-        tables = read([inventory.get_host(host.name)], MemberTables, name=host.name)[host.name]
+        tables = read([inventory.get_host(host.name)], MemberTables, member=host.name)[host.name]
         for table in tables:
             for line in table.splitlines():
                 logger.info(f"    {line}")

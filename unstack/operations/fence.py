@@ -15,7 +15,7 @@ from unstack.topology import Topology
 
 
 @operation()
-def fence(topology: Topology) -> Generator[StringCommand]:
+def fence_master(topology: Topology) -> Generator[StringCommand]:
     """
     Take the API server, controller-manager and scheduler of a master away; etcd stays.
 

@@ -10,10 +10,11 @@ ask() {
     key=$1
     shift
     # Not in one line with report: the substitution's status would be lost.
-    answer=$(etcdctl_of "$pid" -w json "$@") || die "etcdctl $* failed on member $member"
+    answer=$(etcdctl_of "$pid" -w "$format" "$@") || die "etcdctl $* failed on member $member"
     report "$key" "$answer"
 }
 member=$1
+format=json
 ask members member list
 ask alarms alarm list
 # A linearizable read first: it passes only with a quorum, and makes this member catch up.
@@ -21,8 +22,10 @@ if etcdctl_of "$pid" endpoint health >/dev/null 2>&1; then report healthy yes; f
 ask status endpoint status
 if [ "$2" != 0 ]; then
     ask hashkv endpoint hashkv --rev="$2"
-    ask keys get "" --prefix --count-only --rev="$2"
     ask leases lease list
     ask users user list
     ask roles role list
+    # etcdctl writes a count in this format only.
+    format=fields
+    ask keys get "" --prefix --count-only --rev="$2"
 fi

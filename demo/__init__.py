@@ -1,0 +1,6 @@
+"""The demonstration: a real migration under live writes, and the measured proof that it lost nothing.
+
+    python -m demo
+
+It watches from outside: Kubernetes' API, /proc and etcdctl, and none of `unstack/`'s code.
+"""

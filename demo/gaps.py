@@ -1,0 +1,38 @@
+"""How long no write was acknowledged: plain arithmetic on times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A span without an acknowledged write; begin and end in seconds of the clock it came from."""
+
+    begin: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.end - self.begin
+
+    def shifted(self, seconds: float) -> Gap:
+        """The same span on a clock that is ahead by `seconds`."""
+        return Gap(self.begin + seconds, self.end + seconds)
+
+
+def longest_gap(times: Sequence[float], begin: float, end: float) -> Gap:
+    """The longest span of [begin, end] without any of `times`, the earliest of equal ones.
+
+    The span before the first time and the one after the last count too: a writer that never
+    succeeds again would otherwise have no outage at all. Times outside the window are left out.
+    Raises ValueError if the window ends before it begins.
+    """
+    if end < begin:
+        raise ValueError(f"the window ends ({end}) before it begins ({begin})")
+    inside = sorted(moment for moment in times if begin <= moment <= end)
+    edges = [begin, *inside, end]
+    gaps = [Gap(before, after) for before, after in zip(edges, edges[1:], strict=False)]
+    return max(gaps, key=lambda gap: gap.seconds)

@@ -1,0 +1,95 @@
+"""The compose file of an external member, and etcd's flags for its version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import jinja2
+
+from unstack.topology import Member, Topology
+from unstack.versions import EtcdVersion
+
+
+def etcd_flags(topology: Topology, member: Member, *, token: str) -> tuple[str, ...]:
+    """etcd's command line for one member, for the version in the image."""
+    return ("etcd", *_identity(topology, member, token), *_tls(topology), *_tuning(topology))
+
+
+def _identity(topology: Topology, member: Member, token: str) -> Iterator[str]:
+    settings = topology.settings
+    loopback = f"https://127.0.0.1:{settings.etcd_client_port}"
+    yield f"--name={member.name}"
+    yield f"--data-dir={settings.etcd_data_directory}/data"
+    yield f"--listen-client-urls={loopback},{member.client_url}"
+    yield f"--advertise-client-urls={member.client_url}"
+    yield f"--listen-peer-urls={member.peer_url}"
+    yield f"--initial-advertise-peer-urls={member.peer_url}"
+    yield f"--initial-cluster={topology.initial_cluster}"
+    # Never "new": a member whose restore failed would start as an empty voter that passes every
+    # health check. With "existing" it exits; with restored data the flag is ignored.
+    yield "--initial-cluster-state=existing"
+    yield f"--initial-cluster-token={token}"
+
+
+def _tls(topology: Topology) -> Iterator[str]:
+    pki = f"{topology.settings.etcd_config_directory}/pki"
+    yield "--client-cert-auth=true"
+    yield f"--cert-file={pki}/server.crt"
+    yield f"--key-file={pki}/server.key"
+    yield f"--trusted-ca-file={pki}/ca.crt"
+    yield "--peer-client-cert-auth=true"
+    yield f"--peer-cert-file={pki}/peer.crt"
+    yield f"--peer-key-file={pki}/peer.key"
+    yield f"--peer-trusted-ca-file={pki}/ca.crt"
+    if topology.settings.version >= EtcdVersion(3, 5, 8):
+        yield "--tls-min-version=TLS1.2"
+
+
+def _tuning(topology: Topology) -> Iterator[str]:
+    settings = topology.settings
+    yield "--snapshot-count=10000"
+    yield f"--quota-backend-bytes={settings.etcd_quota_backend_bytes}"
+    yield f"--heartbeat-interval={settings.etcd_heartbeat_interval_milliseconds}"
+    yield f"--election-timeout={settings.etcd_election_timeout_milliseconds}"
+    # Plain HTTP, on loopback alone: with https etcd would check the prober's address too.
+    yield f"--listen-metrics-urls=http://127.0.0.1:{settings.etcd_metrics_port}"
+    yield "--logger=zap"
+    yield "--log-outputs=stderr"
+    # 3.6 renamed these, 3.7 removed the old names, and 3.5 refuses the new ones.
+    if settings.version >= EtcdVersion(3, 6, 0):
+        yield "--feature-gates=InitialCorruptCheck=true,CompactHashCheck=true"
+        yield "--watch-progress-notify-interval=5s"
+        return
+    yield "--experimental-initial-corrupt-check=true"
+    if settings.version >= EtcdVersion(3, 5, 0):
+        # kubeadm sets it too (kubernetes#111383): API servers need it for consistent watch caches.
+        yield "--experimental-watch-progress-notify-interval=5s"
+    if settings.version >= EtcdVersion(3, 5, 5):
+        yield "--experimental-compact-hash-check-enabled=true"
+
+
+def render_compose(topology: Topology, member: Member, template: str, *, token: str) -> str:
+    """The member's compose file, for the compose plugin and docker-compose 1.27 or newer."""
+    settings = topology.settings
+    pki = f"{settings.etcd_config_directory}/pki"
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    return environment.from_string(template).render(
+        member=member,
+        cluster=settings.cluster,
+        image=settings.etcd_image,
+        container=settings.etcd_container,
+        command=etcd_flags(topology, member, token=token),
+        environment={
+            "ETCDCTL_API": "3",
+            "ETCDCTL_ENDPOINTS": f"https://127.0.0.1:{settings.etcd_client_port}",
+            "ETCDCTL_CACERT": f"{pki}/ca.crt",
+            "ETCDCTL_CERT": f"{pki}/operator-client.crt",
+            "ETCDCTL_KEY": f"{pki}/operator-client.key",
+        },
+        # The directory above the data: compose would make an absent bind source by itself, and
+        # the restore renames directories inside it.
+        data_directory=settings.etcd_data_directory,
+        pki_directory=pki,
+    )

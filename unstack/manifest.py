@@ -1,0 +1,229 @@
+"""kubeadm's static pod manifests: read them, and make the new kube-apiserver's from the live one.
+
+The new manifest is the live one with the lines of the etcd settings replaced, so that flags,
+volumes, probes, annotations and comments which somebody added by hand survive. That only these
+lines differ is then checked on the parsed documents, not trusted.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+ETCD_FLAGS = ("etcd-cafile", "etcd-certfile", "etcd-keyfile", "etcd-servers")
+PKI_SUBDIRECTORY = "etcd-external"
+
+
+class ManifestError(Exception):
+    """A manifest that can't be read or safely changed; its text is one line for the operator."""
+
+
+@dataclass(frozen=True)
+class ApiServerManifest:
+    """What matters of a kube-apiserver static pod."""
+
+    image: str
+    command: tuple[str, ...]  # argv: the container's command and args
+    etcd_servers: tuple[str, ...]
+    etcd_cafile: str
+    etcd_certfile: str
+    etcd_keyfile: str
+    etcd_servers_overrides: str | None
+    advertise_address: str
+    secure_port: int
+    host_path_mounts: tuple[tuple[str, str], ...]  # (path on the host, path in the container)
+
+
+@dataclass(frozen=True)
+class EtcdManifest:
+    """What matters of a stacked etcd's static pod."""
+
+    name: str
+    data_directory: str
+    command: tuple[str, ...]
+
+
+def _parse(text: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ManifestError(f"the manifest is no readable YAML: {first}") from None
+
+
+def _container(text: str, component: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    document = _parse(text)
+    if not isinstance(document, dict) or document.get("kind") != "Pod":
+        raise ManifestError(f"{component}.yaml is missing or holds no Pod")
+    try:
+        (container,) = document["spec"]["containers"]
+    except (KeyError, TypeError, ValueError):
+        raise ManifestError(f"{component}.yaml does not have one container") from None
+    command = _argv(container)
+    if not command or command[0].rsplit("/", 1)[-1] != component:
+        raise ManifestError(f"{component}.yaml does not run {component}")
+    return document, container
+
+
+def _argv(container: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(a) for a in (*(container.get("command") or ()), *(container.get("args") or ())))
+
+
+def flag(command: Sequence[str], name: str) -> str | None:
+    """The value of --name=value in an argv; the last one counts, as it does for the program."""
+    prefix = f"--{name}="
+    values = [argument[len(prefix) :] for argument in command if argument.startswith(prefix)]
+    return values[-1] if values else None
+
+
+def read_apiserver(text: str) -> ApiServerManifest:
+    """Read a kube-apiserver manifest. Raises ManifestError where it is none."""
+    document, container = _container(text, "kube-apiserver")
+    command = _argv(container)
+    servers = flag(command, "etcd-servers")
+    if not servers:
+        raise ManifestError("kube-apiserver.yaml has no --etcd-servers=")
+    port = flag(command, "secure-port") or "6443"
+    if not port.isdigit():
+        raise ManifestError(f"kube-apiserver.yaml has --secure-port={port}")
+    return ApiServerManifest(
+        image=str(container.get("image", "")),
+        command=command,
+        etcd_servers=tuple(servers.split(",")),
+        etcd_cafile=flag(command, "etcd-cafile") or "",
+        etcd_certfile=flag(command, "etcd-certfile") or "",
+        etcd_keyfile=flag(command, "etcd-keyfile") or "",
+        etcd_servers_overrides=flag(command, "etcd-servers-overrides"),
+        advertise_address=flag(command, "advertise-address") or "127.0.0.1",
+        secure_port=int(port),
+        host_path_mounts=tuple(_host_paths(document, container)),
+    )
+
+
+def read_etcd(text: str) -> EtcdManifest:
+    """Read a stacked etcd's manifest. Raises ManifestError where it is none."""
+    _, container = _container(text, "etcd")
+    command = _argv(container)
+    name, data = flag(command, "name"), flag(command, "data-dir")
+    if not name or not data:
+        raise ManifestError("etcd.yaml has no --name= or no --data-dir=")
+    return EtcdManifest(name=name, data_directory=data, command=command)
+
+
+def _host_paths(document: dict[str, Any], container: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    paths = {
+        volume.get("name"): volume["hostPath"].get("path", "")
+        for volume in document["spec"].get("volumes") or ()
+        if isinstance(volume.get("hostPath"), dict)
+    }
+    for mount in container.get("volumeMounts") or ():
+        if mount.get("name") in paths:
+            yield paths[mount["name"]].rstrip("/"), str(mount.get("mountPath", "")).rstrip("/")
+
+
+def same_urls(one: Iterable[str], other: Iterable[str]) -> bool:
+    """True where both name the same URLs, in whatever order and with or without an end slash."""
+    return {url.strip().rstrip("/") for url in one} == {url.strip().rstrip("/") for url in other}
+
+
+def pki_directory(manifest: ApiServerManifest) -> str:
+    """Where on the master the external cluster's client pair has to lie: beside the present one.
+
+    It is below a directory that the API server's container sees under the same path, so that the
+    manifest needs no further mount. Raises ManifestError where there is no such directory.
+    """
+    base = manifest.etcd_certfile.rsplit("/", 1)[0]
+    if not base:
+        raise ManifestError("kube-apiserver.yaml has no --etcd-certfile= to put the new one beside")
+    if base.rsplit("/", 1)[-1] == PKI_SUBDIRECTORY:
+        return base
+    for host, container in manifest.host_path_mounts:
+        if host == container and (base == host or base.startswith(f"{host}/")):
+            return f"{base}/{PKI_SUBDIRECTORY}"
+    raise ManifestError(f"kube-apiserver.yaml mounts no host directory that holds {base}")
+
+
+# A list item of one flag, with the quotes that a hand may have put around it.
+_ITEM = re.compile(r"""^(?P<indent>\s*)- (?P<quote>["']?)--(?P<name>[a-z-]+)=.*(?P=quote)\s*(#.*)?$""")
+
+
+def with_external_etcd(
+    text: str,
+    *,
+    client_urls: Sequence[str],
+    cafile: str,
+    certfile: str,
+    keyfile: str,
+    template: str,
+) -> str:
+    """The kube-apiserver manifest `text` with its etcd settings replaced by the template's lines.
+
+    Raises ManifestError where anything else than the etcd settings would differ.
+    """
+    wanted = {
+        "etcd-cafile": cafile,
+        "etcd-certfile": certfile,
+        "etcd-keyfile": keyfile,
+        "etcd-servers": ",".join(client_urls),
+    }
+    read_apiserver(text)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    rendered = environment.from_string(template).render(
+        client_urls=client_urls, cafile=cafile, certfile=certfile, keyfile=keyfile
+    )
+    lines = text.splitlines(keepends=True)
+    places = [
+        (number, match)
+        for number, line in enumerate(lines)
+        if (match := _ITEM.match(line.rstrip("\r\n"))) and match["name"] in ETCD_FLAGS
+    ]
+    if not places:
+        raise ManifestError("kube-apiserver.yaml does not have one flag a line, as kubeadm writes it")
+    first, match = places[0]
+    ending = "\r\n" if lines[first].endswith("\r\n") else "\n"
+    block = [f"{match['indent']}{line}{ending}" for line in rendered.splitlines() if line.strip()]
+    taken = {number for number, _ in places}
+    new = "".join(
+        "".join(block) if number == first else line
+        for number, line in enumerate(lines)
+        if number == first or number not in taken
+    )
+    _check(text, new, wanted)
+    return new
+
+
+def _check(old: str, new: str, wanted: dict[str, str]) -> None:
+    if not differs_only_in_etcd(old, new):
+        raise ManifestError("kube-apiserver.yaml can't be changed in its etcd settings alone")
+    command = read_apiserver(new).command
+    for name, value in wanted.items():
+        if [a for a in command if a.startswith(f"--{name}=")] != [f"--{name}={value}"]:
+            raise ManifestError(f"kube-apiserver.yaml can't be given --{name}={value}")
+
+
+def differs_only_in_etcd(old: str, new: str) -> bool:
+    """True where two kube-apiserver manifests are equal apart from their four etcd flags."""
+    return _without_etcd(old) == _without_etcd(new)
+
+
+def _without_etcd(text: str) -> Any:
+    document, _ = _container(text, "kube-apiserver")
+    bare = copy.deepcopy(document)
+    container = bare["spec"]["containers"][0]
+    for part in ("command", "args"):
+        if container.get(part):
+            container[part] = [
+                item
+                for item in container[part]
+                if str(item).partition("=")[0] not in {f"--{name}" for name in ETCD_FLAGS}
+            ]
+    return bare
