@@ -1,4 +1,4 @@
-"""The demonstration: a real migration under live writes, and the measured proof that it lost nothing.
+"""The demonstration: a real migration under live writes, measured, and what it lost (nothing).
 
     python -m demo
 

@@ -20,7 +20,7 @@ import yaml
 from demo.errors import DemoError
 
 
-class Unanswered(Exception):  # noqa: N818 - it is an observation here, not a fault
+class Unanswered(Exception):
     """No whole answer came: refused, reset, timed out. The request may have been carried out."""
 
 

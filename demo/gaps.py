@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -34,5 +35,5 @@ def longest_gap(times: Sequence[float], begin: float, end: float) -> Gap:
         raise ValueError(f"the window ends ({end}) before it begins ({begin})")
     inside = sorted(moment for moment in times if begin <= moment <= end)
     edges = [begin, *inside, end]
-    gaps = [Gap(before, after) for before, after in zip(edges, edges[1:], strict=False)]
+    gaps = [Gap(before, after) for before, after in pairwise(edges)]
     return max(gaps, key=lambda gap: gap.seconds)

@@ -83,7 +83,8 @@ def create(lab: Lab) -> None:
         lab.masters,
     )
     # Masters run pods too: a lab needs few machines that way.
-    lab.kubectl("taint", "nodes", "--all", "node-role.kubernetes.io/master-")
+    names = [node.node_name for node in lab.masters]
+    lab.kubectl("taint", "nodes", *names, "node-role.kubernetes.io/master-")
 
 
 def _init(lab: Lab, first: Node) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from lab.errors import LabError
 
 PACKAGE = Path(__file__).resolve().parent
 REPOSITORY = PACKAGE.parent
@@ -21,6 +25,18 @@ def cache() -> Path:
     folder = Path(base) / "unstack-lab"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@contextmanager
+def exclusive() -> Iterator[None]:
+    """Hold the machine's lab alone; raises LabError while another command changes it."""
+    with (cache() / "lock").open("w") as stream:
+        try:
+            # The kernel drops it with the process, however that ends.
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LabError("another command is changing the lab: wait until it is done") from error
+        yield
 
 
 def recipe_key(recipes: Iterable[str], *more: str) -> str:

@@ -6,12 +6,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from lab import health, machines
+from lab.health import LEADER_LEASES
 from lab.progress import step
 from lab.shape import Node
 from lab.state import PRISTINE, Lab
 
 _START_SECONDS = 180.0
 _IN_MACHINE = "/var/lib/docker/lab-pristine.tar"
+# Names of dockershim: k8s_<container>_<pod>_<namespace>_<uid>_<attempt>.
+_STOP = (
+    "docker ps --format '{{{{.Names}}}}' | grep -E '^k8s_({pods})_' |"
+    " xargs -r docker stop -t 20 >/dev/null"
+)
 # Pods and their volumes are not kept: kubelet makes them anew from what the API server says.
 _KEPT = (
     "etc/kubernetes var/lib/etcd var/lib/kubelet/pki"
@@ -36,24 +42,25 @@ def keep(lab: Lab) -> None:
     can be behind what another has acknowledged.
     """
     nodes = lab.masters + lab.workers
-    client = lab.client
     PRISTINE.mkdir(mode=0o700, parents=True, exist_ok=True)
     since = datetime.now(timezone.utc)
     with step("keeping a pristine copy"):
-        machines.parallel(
-            lambda node: machines.check(
-                client,
-                node.container,
-                "systemctl stop kubelet && docker ps -q | xargs -r docker stop -t 20 >/dev/null",
-            ),
-            nodes,
-        )
+        _on_all(lab, "systemctl stop kubelet")
+        _on_all(lab, _STOP.format(pods="kube-controller-manager|kube-scheduler"))
+        # The next leaders need not wait until the leases of the stopped ones have run out.
+        lab.kubectl("delete", "lease", "-n", "kube-system", *LEADER_LEASES)
+        _on_all(lab, _STOP.format(pods="kube-apiserver"))
+        _on_all(lab, _STOP.format(pods=".*"))
         machines.parallel(lambda node: _copy(lab, node), nodes)
-        machines.parallel(
-            lambda node: machines.check(client, node.container, "systemctl start kubelet"), nodes
-        )
+        _on_all(lab, "systemctl start kubelet")
     with step("starting the cluster again") as current:
         health.wait(lab, _START_SECONDS, since, current)
+
+
+def _on_all(lab: Lab, command: str) -> None:
+    machines.parallel(
+        lambda node: machines.check(lab.client, node.container, command), lab.masters + lab.workers
+    )
 
 
 def _copy(lab: Lab, node: Node) -> None:

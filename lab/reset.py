@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 from lab import cluster, health, machines, pristine
 from lab.errors import LabError
+from lab.paths import exclusive
 from lab.progress import step
 from lab.shape import Node
 from lab.state import Lab
@@ -18,11 +19,17 @@ _HEALTHY_SECONDS = 120.0
 
 
 def reset(lab: Lab) -> None:
+    """Make the lab what it was right after `up`, while nobody else changes it."""
+    with exclusive():
+        renew(lab)
+
+
+def renew(lab: Lab) -> None:
     """Make all machines anew from the pristine copy and wait until the cluster is healthy."""
     if not pristine.kept(lab):
         raise LabError("the pristine copy is incomplete: run `python -m lab down`, then `up`")
 
-    def renew(node: Node) -> None:
+    def renew_one(node: Node) -> None:
         cluster.make_machine(lab, node, () if node.role == "etcd" else (pristine.archive(node),))
 
     machines.create_network(lab.client, lab.plan.subnet)
@@ -31,6 +38,6 @@ def reset(lab: Lab) -> None:
         machines.parallel(lambda node: machines.remove(lab.client, node), lab.plan.nodes)
         since = datetime.now(timezone.utc)
         cluster.start_load_balancer(lab)
-        machines.parallel(renew, lab.plan.nodes)
+        machines.parallel(renew_one, lab.plan.nodes)
     with step("waiting until everything is healthy") as current:
         health.wait(lab, _HEALTHY_SECONDS, since, current)

@@ -21,9 +21,9 @@ from lab import (
     state,
 )
 from lab.errors import LabError
-from lab.paths import REPOSITORY, STATE
+from lab.paths import REPOSITORY, STATE, exclusive
 from lab.progress import say, step
-from lab.reset import reset
+from lab.reset import renew
 from lab.shape import Shape, free_subnet, plan
 from lab.state import Lab
 
@@ -34,6 +34,17 @@ _CLUSTER_SECONDS = 180.0
 
 def up(shape: Shape) -> Lab:
     """A healthy lab of this shape: the running one if it is that, else one made anew."""
+    with exclusive():
+        return _up(shape)
+
+
+def down(client: docker.DockerClient) -> None:
+    """Remove the lab and everything about it but the cache."""
+    with exclusive():
+        _down(client)
+
+
+def _up(shape: Shape) -> Lab:
     client = engine.ensure()
     parts = artifacts.ensure(client)
     made = images.ensure(client, parts)
@@ -41,7 +52,7 @@ def up(shape: Shape) -> Lab:
     if lab is not None:
         return lab
 
-    down(client)
+    _down(client)
     STATE.mkdir(exist_ok=True)
     lab = Lab(
         shape=shape,
@@ -67,8 +78,7 @@ def up(shape: Shape) -> Lab:
     return lab
 
 
-def down(client: docker.DockerClient) -> None:
-    """Remove the lab and everything about it but the cache."""
+def _down(client: docker.DockerClient) -> None:
     if state.LAB_FILE.exists() or machines.anything_left(client):
         with step("removing the lab"):
             # The facts go first: nobody must take a half-removed lab for a lab.
@@ -99,7 +109,7 @@ def _reuse(shape: Shape, made: images.Images) -> Lab | None:
     except LabError as error:
         say(f"{error}: resetting the lab")
         try:
-            reset(lab)
+            renew(lab)
         except LabError as failure:
             say(f"{failure}: making the lab anew")
             return None

@@ -69,11 +69,11 @@ def _differences(expected: Content | None, found: Content | None) -> Iterator[tu
         if field.name == "revision":
             continue  # the present revision moves on by itself: leases go on expiring
         ours, theirs = getattr(expected, field.name), getattr(found, field.name)
-        # Expired leases vanish at different moments on two clusters; a lease that holds keys shows
-        # in the hash, so only leases that the old cluster never had are an error.
+        # Leases go on expiring on the fenced cluster, while the restored one grants each its whole
+        # time again: a lease that only the new one still has is expected, a missing one is not.
         if field.name == "leases":
-            if theirs - ours:
-                yield "leases", "no others", sorted(theirs - ours)
+            if ours - theirs:
+                yield "leases", f"{sorted(ours - theirs)} too", "them missing"
         elif ours != theirs:
             yield field.name, _shown(ours), _shown(theirs)
 

@@ -88,7 +88,8 @@ class Run:
         self.directory = STATE_DIRECTORY / topology.settings.cluster
         self.journal = Journal(self.directory, self.id)
         self.stage_ended: dict[str, float] = {}
-        self.results: dict[str, Any] = {}
+        self.results: dict[str, Any] = {}  # what the outcome tells
+        self.cache: dict[str, Any] = {}  # what is made once a process; never written anywhere
 
     def end_stage(self, stage: str) -> None:
         """Note the end of a stage, once."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Generator, Mapping
 from datetime import datetime, timezone
 
+from gevent.lock import RLock
 from pyinfra import host
 from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.api.exceptions import OperationError
@@ -41,8 +42,21 @@ def make_pki(run: Run) -> Generator[FunctionCommand]:
     yield FunctionCommand(load_pki, (run,), {})
 
 
+# One greenlet at a time: the PKI's directory is locked by the process, so a second greenlet that
+# asked for the lock while the first waits for the disk would stop the whole process for good.
+_LOADING = RLock()
+
+
 def load_pki(run: Run) -> Pki:
     """The run's certificates, made where missing and linted. Raises OperationError, all shown."""
+    with _LOADING:
+        if "pki" not in run.cache:
+            run.cache["pki"] = _make_pki(run)
+        pki: Pki = run.cache["pki"]
+        return pki
+
+
+def _make_pki(run: Run) -> Pki:
     now = datetime.now(timezone.utc)
     try:
         pki = ensure_pki(run.directory / "pki", run.topology, now)

@@ -1,0 +1,134 @@
+"""The bare floor: how long the API is gone if its processes are only stopped and started.
+
+No migration that stops the API servers can be shorter, so an outage is judged by its ratio to
+this, measured on the same machines a minute before.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from http import HTTPStatus
+
+from demo.api import ApiClient, Unanswered
+from demo.errors import DemoError
+from demo.gaps import Gap
+from demo.hosts import on_all
+from demo.processes import COMM_PATTERN, COMPONENTS
+from demo.writers import LOAD_BALANCER, Record, Writers
+from lab import Lab, health
+
+_GONE_SECONDS = 60
+_READY_SECONDS = 180.0
+_HEALTHY_SECONDS = 180.0
+_WARM_UP_SECONDS = 3.0
+_MANIFESTS = "/etc/kubernetes/manifests"
+# On the same filesystem, so that each move is one rename, and not below the manifests, where
+# kubelet would go on running what it finds.
+_ASIDE = "/etc/kubernetes/unstack-demo-floor"
+_FILES = " ".join(f"{component}.yaml" for component in COMPONENTS)
+
+_OUT = f"""
+set -eu
+mkdir -p {_ASIDE}
+cd {_MANIFESTS}
+begun=${{EPOCHREALTIME/./}}
+mv -- {_FILES} {_ASIDE}/
+end=$((SECONDS + {_GONE_SECONDS}))
+while grep -sqxE '{COMM_PATTERN}' /proc/[0-9]*/comm; do
+    if [ $SECONDS -ge $end ]; then
+        echo "not gone in {_GONE_SECONDS} s:" $(grep -shxE '{COMM_PATTERN}' /proc/[0-9]*/comm)
+        exit 1
+    fi
+    sleep 0.1
+done
+echo $((${{EPOCHREALTIME/./}} - begun))
+"""
+# Whatever is there: it also repairs what an interrupted measurement has left.
+_BACK = f"""
+set -eu
+[ -d {_ASIDE} ] || exit 0
+find {_ASIDE} -name '*.yaml' -exec mv -- {{}} {_MANIFESTS}/ ';'
+rmdir {_ASIDE}
+"""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What stopping and starting the control plane took, nothing in between; all in seconds."""
+
+    # Longest time without an acknowledged write, by writer, the load balancer's among them.
+    gaps: Mapping[str, Gap]
+    # By master: from the manifests' move until the processes were gone.
+    gone_seconds: Mapping[str, float]
+    # By master: from the manifests' return until its API server was ready.
+    ready_seconds: Mapping[str, float]
+    # From the manifests' return until all nodes and leaders had renewed their leases.
+    healthy_seconds: float
+    acknowledged: Mapping[str, str]
+
+    @property
+    def seconds(self) -> float:
+        """The floor: longest time without an acknowledged write through the load balancer."""
+        return self.gaps[LOAD_BALANCER].seconds
+
+
+def measure(lab: Lab, context: ssl.SSLContext, writers: Writers) -> Floor:
+    """Move the three manifests out on all masters until their processes are gone, and back.
+
+    The writers are started and stopped here. Returns when every API server is ready and the
+    cluster healthy again; raises DemoError or LabError if it does not become so.
+    """
+    writers.start()
+    try:
+        writers.wait_until_all_write(_READY_SECONDS)
+        time.sleep(_WARM_UP_SECONDS)
+        try:
+            gone = on_all(lab, lab.masters, _OUT)
+        finally:
+            on_all(lab, lab.masters, _BACK)
+        back, back_time = time.monotonic(), datetime.now(timezone.utc)
+        ready = _wait_until_ready(lab, context, back)
+        health.wait(lab, _HEALTHY_SECONDS, back_time)
+        healthy = time.monotonic() - back
+        writers.wait_until_all_write(_READY_SECONDS)
+    finally:
+        records = writers.stop()
+    return Floor(
+        gaps={writer: record.longest_gap() for writer, record in records.items()},
+        gone_seconds={master: int(text) / 1e6 for master, text in gone.items()},
+        ready_seconds=ready,
+        healthy_seconds=healthy,
+        acknowledged=_all_names(records),
+    )
+
+
+def _wait_until_ready(lab: Lab, context: ssl.SSLContext, back: float) -> dict[str, float]:
+    """Seconds from `back` until each API server said so itself; its old process is gone by now."""
+    clients = {node.name: ApiClient(f"{node.ip}:6443", context, 1.0) for node in lab.masters}
+    ready: dict[str, float] = {}
+    while len(ready) < len(clients):
+        for name, client in clients.items():
+            if name not in ready and _is_ready(client):
+                ready[name] = time.monotonic() - back
+        if time.monotonic() - back > _READY_SECONDS:
+            waiting = ", ".join(sorted(clients.keys() - ready.keys()))
+            raise DemoError(f"API servers not ready after {_READY_SECONDS:.0f} s: {waiting}")
+        time.sleep(0.1)
+    for client in clients.values():
+        client.close()
+    return ready
+
+
+def _is_ready(client: ApiClient) -> bool:
+    try:
+        return client.request("GET", "/readyz").status == HTTPStatus.OK
+    except Unanswered:
+        return False
+
+
+def _all_names(records: Mapping[str, Record]) -> dict[str, str]:
+    return {name: uid for record in records.values() for name, uid in record.names().items()}
