@@ -37,14 +37,18 @@ def _parser() -> argparse.ArgumentParser:
         description="Migrate a lab under live writes and prove that nothing was lost.",
     )
     parser.add_argument(
-        "--keep", action="store_true",
+        "--keep",
+        action="store_true",
         help="leave the lab running; else one that was started for this is removed on success",
     )
     parser.add_argument(
         "--objects", type=_count, default=2000, metavar="N", help="loaded beforehand (2000)"
     )
     parser.add_argument(
-        "--after", type=_count, default=120, metavar="SECONDS",
+        "--after",
+        type=_count,
+        default=120,
+        metavar="SECONDS",
         help="how long to go on writing after the migration (120)",
     )
     parser.add_argument(

@@ -47,7 +47,8 @@ def measure(
     # The controller manager makes it; without it a pod is refused, which is no matter of nodes.
     _wait(
         lambda: get(_SERVICE_ACCOUNT).status == HTTPStatus.OK,
-        timeout_seconds, f"{NAMESPACE} has its default service account",
+        timeout_seconds,
+        f"{NAMESPACE} has its default service account",
     )
     begun = time.monotonic()
     client.expect("POST", _PODS, _pod(name, node))
@@ -58,7 +59,9 @@ def measure(
     client.expect("DELETE", path)
     gone = _wait(
         lambda: get(path).status == HTTPStatus.NOT_FOUND,
-        timeout_seconds, f"the pod on {node} is gone", begun,
+        timeout_seconds,
+        f"the pod on {node} is gone",
+        begun,
     )
     client.close()
     return PodTimes(node, ready, gone)

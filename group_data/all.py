@@ -9,7 +9,7 @@ cluster = "prod"
 # Largest tolerated difference between the clocks of any two hosts.
 maximum_clock_skew_seconds = 2.0
 
-# A certificate that expires sooner than this is made anew (ours) or refused (the stacked cluster's).
+# Days: our certificate that expires sooner is made anew, the stacked cluster's is refused.
 minimum_certificate_days = 7
 
 # An external cluster of one member tolerates no failure; True allows it all the same.

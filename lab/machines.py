@@ -158,7 +158,8 @@ def execute(
     try:
         code, output = client.containers.get(container).exec_run(argv)
     except (NotFound, APIError) as error:
-        raise LabError(f"{container}: cannot run a command: {error}") from error
+        reason = error.explanation or error
+        raise LabError(f"{container}: cannot run a command: {reason}") from error
     if code is None or not isinstance(output, bytes):
         raise LabError(f"{container}: a command ended without an exit code")
     return code, output.decode(errors="replace")

@@ -6,7 +6,7 @@ from unstack.operations.confirm import await_heartbeats, show_members, write_thr
 from unstack.operations.cutover import retire_stacked_member
 from unstack.operations.kubeadm_config import merge_kubeadm_config
 from unstack.operations.outcome import write_outcome
-from unstack.run import barrier, begin, in_group
+from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import MASTERS
 
 
@@ -16,11 +16,11 @@ def confirm() -> None:
     if in_group(MASTERS):
         write_through(run, name="Write and read through every API server")
     await_heartbeats(run, name="Wait for the leases of components and nodes")
-    barrier("confirmed")
+    checkpoint("confirmed")
     merge_kubeadm_config(run, name="Merge the external endpoints into kubeadm-config")
     if in_group(MASTERS):
         retire_stacked_member(run, name="Stop the stacked etcd, its data kept")
-    barrier("retired")
+    checkpoint("retired")
     show_members(run, name="Show members, status and health")
     barrier("confirm")
     write_outcome(run, name="Write the run's outcome")

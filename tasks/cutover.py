@@ -4,7 +4,7 @@ import pyinfra
 
 from unstack.operations.cutover import await_control_plane, cut_over
 from unstack.operations.prove import prove_equal
-from unstack.run import barrier, begin, in_group
+from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import MASTERS
 
 
@@ -12,7 +12,7 @@ def cutover() -> None:
     """Register the stage; every host passes its barriers."""
     run = begin()
     prove_equal(run, name="Compare every member, unless this run has done so")
-    barrier("proven")
+    checkpoint("proven")
     if in_group(MASTERS):
         cut_over(run, name="Put the new manifests in place")
         await_control_plane(run, name="Wait for the control plane on the external etcd")

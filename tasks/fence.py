@@ -11,7 +11,7 @@ def fence() -> None:
     """Register the stage; every host passes its barriers."""
     run = begin()
     if in_group(MASTERS):
-        fence_master(run.topology, name="Fence: stop API server, controller-manager and scheduler")
+        fence_master(run, name="Fence: stop API server, controller-manager and scheduler")
     barrier("fence")
 
 

@@ -3,7 +3,7 @@
 import pyinfra
 
 from unstack.operations.pki import install_apiserver_pki, install_member_pki, make_pki
-from unstack.run import barrier, begin, in_group
+from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import ETCD, MASTERS
 
 
@@ -11,7 +11,7 @@ def pki() -> None:
     """Register the stage; every host passes its barriers."""
     run = begin()
     make_pki(run, name="Make the external cluster's certificates on the control node")
-    barrier("certificates made")
+    checkpoint("certificates made")
     if in_group(ETCD):
         install_member_pki(run, name="Install the member's certificates")
     if in_group(MASTERS):

@@ -3,7 +3,7 @@
 import pyinfra
 
 from unstack.operations.restore import compare_restored, restore_member
-from unstack.run import barrier, begin, in_group
+from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import ETCD
 
 
@@ -12,7 +12,7 @@ def restore() -> None:
     run = begin()
     if in_group(ETCD):
         restore_member(run, name="Restore the member from the snapshot")
-    barrier("restored")
+    checkpoint("restored")
     compare_restored(run, name="Compare the restored databases")
     barrier("restore")
 

@@ -73,7 +73,9 @@ def _container(text: str, component: str) -> tuple[dict[str, Any], dict[str, Any
 
 
 def _argv(container: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(str(a) for a in (*(container.get("command") or ()), *(container.get("args") or ())))
+    return tuple(
+        str(a) for a in (*(container.get("command") or ()), *(container.get("args") or ()))
+    )
 
 
 def flag(command: Sequence[str], name: str) -> str | None:
@@ -151,7 +153,9 @@ def pki_directory(manifest: ApiServerManifest) -> str:
 
 
 # A list item of one flag, with the quotes that a hand may have put around it.
-_ITEM = re.compile(r"""^(?P<indent>\s*)- (?P<quote>["']?)--(?P<name>[a-z-]+)=.*(?P=quote)\s*(#.*)?$""")
+_ITEM = re.compile(
+    r"""^(?P<indent>\s*)- (?P<quote>["']?)--(?P<name>[a-z-]+)=.*(?P=quote)\s*(#.*)?$"""
+)
 
 
 def with_external_etcd(
@@ -187,7 +191,9 @@ def with_external_etcd(
         if (match := _ITEM.match(line.rstrip("\r\n"))) and match["name"] in ETCD_FLAGS
     ]
     if not places:
-        raise ManifestError("kube-apiserver.yaml does not have one flag a line, as kubeadm writes it")
+        raise ManifestError(
+            "kube-apiserver.yaml does not have one flag a line, as kubeadm writes it"
+        )
     first, match = places[0]
     ending = "\r\n" if lines[first].endswith("\r\n") else "\n"
     block = [f"{match['indent']}{line}{ending}" for line in rendered.splitlines() if line.strip()]
@@ -212,7 +218,7 @@ def _check(old: str, new: str, wanted: dict[str, str]) -> None:
 
 def differs_only_in_etcd(old: str, new: str) -> bool:
     """True where two kube-apiserver manifests are equal apart from their four etcd flags."""
-    return _without_etcd(old) == _without_etcd(new)
+    return bool(_without_etcd(old) == _without_etcd(new))
 
 
 def _without_etcd(text: str) -> Any:

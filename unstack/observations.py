@@ -143,6 +143,26 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class MemberData:
+    """The data of an external member and the state of its container."""
+
+    has_data: bool
+    restored: Restored | None
+    container: str  # docker's state, empty where there is none
+
+
+def read_member_data(lines: Iterable[str]) -> MemberData:
+    """The report of observe-member-data.sh."""
+    report = parse_report(lines)
+    restored = _only(report, "restored")
+    return MemberData(
+        has_data="data" in report,
+        restored=None if restored is None else Restored.parse(restored),
+        container=report["container"][0],
+    )
+
+
+@dataclass(frozen=True)
 class EtcdHost:
     """An external member's host."""
 

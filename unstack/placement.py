@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from unstack.manifest import ApiServerManifest, same_urls, read_apiserver
+from unstack.manifest import ApiServerManifest, read_apiserver, same_urls
 from unstack.observations import MasterHost
 from unstack.topology import Topology
 

@@ -19,9 +19,7 @@ class Problem:
     action: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.host}: found {self.found}; expected {self.expected}; to do: {self.action}"
-        )
+        return f"{self.host}: found {self.found}; expected {self.expected}; to do: {self.action}"
 
 
 class ProblemsError(Exception):

@@ -71,7 +71,9 @@ def relay_file(
 
 def _open(host: Host, command: str) -> Any:
     """An SSH channel that runs the command with the host's own sudo settings."""
-    if not isinstance(host.connector, SSHConnector) or host.connector.client is None:
+    client = host.connector.client if isinstance(host.connector, SSHConnector) else None
+    transport = client.get_transport() if client is not None else None
+    if transport is None:
         raise OperationError(
             f"{host.name}: the snapshot travels over SSH, and this host has no SSH connection"
         )
@@ -80,7 +82,7 @@ def _open(host: Host, command: str) -> Any:
     command_line = make_unix_command_for_host(
         ctx_state.get(), host, StringCommand(command), **arguments
     )
-    channel = host.connector.client.get_transport().open_session()
+    channel = transport.open_session()
     channel.exec_command(command_line.get_raw_value())
     return channel
 

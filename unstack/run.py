@@ -7,16 +7,17 @@ and hosts that could not be reached are quietly left out.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gevent
 from pyinfra import host, inventory, logger, state
-from pyinfra.api import FactBase, operation
+from pyinfra.api import FactBase, StringCommand, operation
 from pyinfra.api.exceptions import DeployError, OperationError, PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State, StateStage
@@ -33,32 +34,35 @@ UNSAFE_OPTIONS = ("--no-wait", "--serial")
 
 
 class StopAllHosts(BaseStateCallback):
-    """Ends the run for every host before the next operation once one host has failed."""
+    """Ends the run for every host before the next operation once one host has failed.
+
+    pyinfra declares the callbacks as static methods and calls them on the instance.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.started: dict[str, float] = {}
 
-    def operation_start(self, state: State, op_hash: str) -> None:
+    def operation_start(self, state: State, op_hash: str) -> None:  # type: ignore[override]
         self.started[op_hash] = time.monotonic()
 
-    def operation_host_start(self, state: State, host: Host, op_hash: str) -> None:
+    def operation_host_start(self, state: State, host: Host, op_hash: str) -> None:  # type: ignore[override]
         # With --no-wait and --serial no operation is ever started for all hosts; those options
         # are refused at the start, this is the second bolt.
         if op_hash not in self.started:
             raise OperationError("operations must run on all hosts together")
 
-    def operation_host_success(
+    def operation_host_success(  # type: ignore[override]
         self, state: State, host: Host, op_hash: str, retry_count: int = 0
     ) -> None:
         self._record(state, host, op_hash, "ok")
 
-    def operation_host_error(
+    def operation_host_error(  # type: ignore[override]
         self, state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
     ) -> None:
         self._record(state, host, op_hash, "failed")
 
-    def operation_end(self, state: State, op_hash: str) -> None:
+    def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override]
         if state.failed_hosts:
             names = ", ".join(sorted(failed.name for failed in state.failed_hosts))
             raise DeployError(f"stopped on all hosts, because a step failed on: {names}")
@@ -101,8 +105,7 @@ class Run:
         """How long each stage took, in seconds, by the times at which its neighbours ended."""
         ends = list(self.stage_ended.items())
         return {
-            stage: round(end - before, 3)
-            for (_, before), (stage, end) in zip(ends, ends[1:], strict=False)
+            stage: round(end - before, 3) for (_, before), (stage, end) in itertools.pairwise(ends)
         }
 
     def lead(self) -> str:
@@ -230,10 +233,10 @@ def read(hosts: Iterable[Host], fact: type[FactBase[T | None]], **arguments: Any
 
 
 @operation()
-def _barrier(stage: str) -> Any:
-    if is_executing():
+def _barrier(stage: str, ends_stage: bool) -> Generator[StringCommand]:
+    if is_executing() and ends_stage:
         begin().end_stage(stage)
-    host.noop(f"{stage} has ended on all hosts")
+    host.noop("all hosts have come this far")
     return
     yield
 
@@ -244,4 +247,9 @@ def barrier(stage: str) -> None:
     pyinfra merges the hosts' operations into one order in which only operations that all hosts
     share are fixed points; without one, "restore" ran before "snapshot".
     """
-    _barrier(stage, name=f"=== {stage} ===")
+    _barrier(stage=stage, ends_stage=True, name=f"=== {stage} ===")
+
+
+def checkpoint(reached: str) -> None:
+    """A barrier inside a stage."""
+    _barrier(stage=reached, ends_stage=False, name=f"--- {reached} ---")

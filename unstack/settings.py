@@ -92,7 +92,12 @@ class AuthoritySettings(Expiring):
 
 
 Usage = Literal[
-    "signing", "digital signature", "key encipherment", "key agreement", "server auth", "client auth"
+    "signing",
+    "digital signature",
+    "key encipherment",
+    "key agreement",
+    "server auth",
+    "client auth",
 ]
 
 

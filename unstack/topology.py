@@ -22,7 +22,7 @@ ETCD = "etcd"
 
 @dataclass(frozen=True)
 class HostInput:
-    """A host as the inventory describes it: its name, its groups, its data without pyinfra's own keys."""
+    """A host of the inventory: name, groups, and data without pyinfra's own keys."""
 
     name: str
     groups: frozenset[str]
@@ -31,7 +31,7 @@ class HostInput:
 
 @dataclass(frozen=True)
 class Master:
-    """A control plane host. `name` is the inventory's, which need not be its hostname or node name."""
+    """A control plane host. `name` is the inventory's, not its hostname or node name."""
 
     name: str
     address: str

@@ -42,6 +42,6 @@ class EtcdVersion(NamedTuple):
     def is_inconsistent(self) -> bool:
         """3.5.0 to 3.5.2 can lose committed writes when killed under load.
 
-        Source: etcd Documentation/postmortems/v3.5-data-inconsistency.md, etcd#13766; mended in 3.5.3.
+        Source: etcd Documentation/postmortems/v3.5-data-inconsistency.md, etcd#13766; 3.5.3 mends it.
         """
         return EtcdVersion(3, 5, 0) <= self <= EtcdVersion(3, 5, 2)

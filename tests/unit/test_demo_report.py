@@ -27,7 +27,10 @@ def result(**changed):
         ),
         "outcome": Outcome.model_validate(
             {
-                "run": "r", "cluster": "lab", "parts": PARTS, "cutover_started": 1000.0,
+                "run": "r",
+                "cluster": "lab",
+                "parts": PARTS,
+                "cutover_started": 1000.0,
                 "proof": {"revision": 3, "old": [MEMBER], "new": [MEMBER]},
             }
         ),

@@ -162,7 +162,8 @@ def test_leaf_extensions_are_the_profiles(made: tuple[Path, Pki]) -> None:
     assert re.search(r"Extended Key Usage: *\s+TLS Web Server Auth.*, TLS Web Client Auth", text)
     identifier = re.search(r"Authority Key Identifier: *\s+(?:keyid:)?(\S+)", text)
     ca = extension(made[0] / "ca.crt", "subjectKeyIdentifier")
-    assert identifier is not None and identifier[1] in ca
+    assert identifier is not None
+    assert identifier[1] in ca
 
 
 def test_serials_are_random(made: tuple[Path, Pki]) -> None:
@@ -435,7 +436,8 @@ def test_unfinished_files_and_keys_are_private_at_every_step(
 )
 def test_refuses_a_name_that_nothing_would_match(tmp_path: Path, host: str, reason: str) -> None:
     message = refusal(tmp_path / "pki", topology(pki={"hosts": [host]}))
-    assert reason in message and repr(host) in message
+    assert reason in message
+    assert repr(host) in message
     assert not (tmp_path / "pki").exists()
 
 
@@ -468,7 +470,8 @@ def test_takes_the_host_from_a_connectors_name(tmp_path: Path) -> None:
     pki = ensure_pki(tmp_path, topology(members), NOW)
     assert set(pki.server) == set(members)
     sans = extension(tmp_path / "members/@fake/etcd-1/server.crt", "subjectAltName")
-    assert "DNS:etcd-1" in sans and "@" not in sans
+    assert "DNS:etcd-1" in sans
+    assert "@" not in sans
 
 
 def test_refuses_keys_that_others_can_read(pki_directory: Path) -> None:
@@ -602,9 +605,11 @@ def test_lint_finds_another_authority_and_expiry(pki_directory: Path, tmp_path: 
     pki = ensure_pki(pki_directory, topology(), NOW)
     other = ensure_pki(tmp_path / "other", topology(), NOW)
     mixed = lint(replace(pki, ca_certificate_pem=other.ca_certificate_pem), topology(), NOW)
-    assert len(mixed) == 8 and all("not of this CA" in problem.found for problem in mixed)
+    assert len(mixed) == 8
+    assert all("not of this CA" in problem.found for problem in mixed)
     expired = lint(pki, topology(), NOW + timedelta(days=360))
-    assert len(expired) == 8 and all("end of validity" in problem.found for problem in expired)
+    assert len(expired) == 8
+    assert all("end of validity" in problem.found for problem in expired)
     assert lint(replace(pki, ca_certificate_pem="x"), topology(), NOW)[0].host == "control node"
 
 

@@ -49,7 +49,8 @@ def test_sound_inventory_becomes_a_topology() -> None:
 def test_finds_hosts_by_name_and_role() -> None:
     topology = read_topology([master(), *three()])
     found = topology.member("etcd-2")
-    assert found is not None and found.peer_url == "https://10.9.0.2:2380"
+    assert found is not None
+    assert found.peer_url == "https://10.9.0.2:2380"
     assert topology.member("m1") is None
     assert topology.master("etcd-2") is None
     assert topology.master("m1") == topology.masters[0]

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gevent.lock import RLock
 from pyinfra import inventory
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 
-from unstack.facts.hosts import ObservedEtcdHost, ObservedMaster, ObservedMember
+from unstack.facts.hosts import (
+    ObservedEtcdHost,
+    ObservedMaster,
+    ObservedMember,
+    ObservedMemberData,
+)
 from unstack.manifest import ManifestError, read_etcd
-from unstack.observations import EtcdHost, MasterHost, MemberStatus, Snapshot
+from unstack.observations import EtcdHost, MasterHost, MemberData, MemberStatus, Snapshot
 from unstack.placement import Phase, Placed, phase_of, place
-from unstack.run import etcd_hosts, masters, on_each, read
+from unstack.run import Run, etcd_hosts, is_executing, masters, on_each, read
 from unstack.topology import Topology
+
+# Several hosts' operations ask at once; one of them reads for all.
+_READING = RLock()
 
 
 def master_arguments(topology: Topology) -> dict[str, Any]:
@@ -63,6 +72,17 @@ def observe_etcd_host(host: Host, topology: Topology) -> EtcdHost:
     return read([host], ObservedEtcdHost, **etcd_host_arguments(topology))[host.name]
 
 
+def observe_member_data(hosts: Iterable[Host], topology: Topology) -> dict[str, MemberData]:
+    """{inventory name: MemberData}. Raises OperationError where one can't be read."""
+    settings = topology.settings
+    return read(
+        hosts,
+        ObservedMemberData,
+        data_directory=settings.etcd_data_directory,
+        container=settings.etcd_container,
+    )
+
+
 def placed(host_name: str, observed: MasterHost, topology: Topology) -> Placed:
     """Where a master stands. Raises OperationError where its manifest can't be read."""
     try:
@@ -71,10 +91,9 @@ def placed(host_name: str, observed: MasterHost, topology: Topology) -> Placed:
         raise OperationError(f"{host_name}: {error}") from None
 
 
-def cluster_phase(topology: Topology, observed: Mapping[str, MasterHost] | None = None) -> Phase:
-    """Where the cluster stands, read from all masters. Raises OperationError where one can't be."""
-    seen = observe_masters(topology) if observed is None else observed
-    return phase_of(placed(name, one, topology).placement for name, one in seen.items())
+def cluster_phase(topology: Topology, observed: Mapping[str, MasterHost]) -> Phase:
+    """Where the cluster stands. Raises OperationError where a master's manifest can't be read."""
+    return phase_of(placed(name, one, topology).placement for name, one in observed.items())
 
 
 def stacked_name(host_name: str, observed: MasterHost) -> str:
@@ -125,14 +144,35 @@ def external_members(topology: Topology) -> dict[str, MemberStatus]:
     return members_of(topology, {})[1]
 
 
-def snapshot_taken(topology: Topology, observed: Mapping[str, MasterHost] | None = None) -> tuple[str, Snapshot]:
+def snapshot_taken(observed: Mapping[str, MasterHost]) -> tuple[str, Snapshot]:
     """(master, snapshot): the newest snapshot that lies on a master.
 
     Raises OperationError where none has been taken.
     """
-    seen = observe_masters(topology) if observed is None else observed
-    taken = [(one.snapshot.run, name, one.snapshot) for name, one in seen.items() if one.snapshot]
+    taken = [
+        (one.snapshot.run, name, one.snapshot) for name, one in observed.items() if one.snapshot
+    ]
     if not taken:
         raise OperationError("no snapshot lies on a master; run tasks/snapshot.py first")
     _, name, snapshot = max(taken, key=lambda item: item[0])
     return name, snapshot
+
+
+def fenced_masters(run: Run) -> dict[str, MasterHost]:
+    """The masters as they stand while nothing of this run changes them: {inventory name: MasterHost}.
+
+    Read once between the operations that do change them, since every reading inside the outage
+    is part of it; `forget_masters` ends that time.
+    """
+    if not is_executing():
+        return observe_masters(run.topology)
+    with _READING:
+        if "masters" not in run.cache:
+            run.cache["masters"] = observe_masters(run.topology)
+        seen: dict[str, MasterHost] = run.cache["masters"]
+        return seen
+
+
+def forget_masters(run: Run) -> None:
+    """What was read of the masters no longer holds: an operation is about to change them."""
+    run.cache.pop("masters", None)

@@ -12,9 +12,11 @@ from pyinfra.api.exceptions import FactProcessError
 from unstack.observations import (
     EtcdHost,
     MasterHost,
+    MemberData,
     MemberStatus,
     read_etcd_host,
     read_master_host,
+    read_member_data,
     read_member_status,
 )
 from unstack.scripts import script
@@ -77,3 +79,13 @@ class ObservedMember(FactBase[MemberStatus | None]):
 
     def process(self, output: list[str]) -> MemberStatus:
         return parsed(read_member_status, output)
+
+
+class ObservedMemberData(FactBase[MemberData | None]):
+    """An external member's data and container (`unstack.observations.MemberData`), None if unread."""
+
+    def command(self, data_directory: str, container: str) -> StringCommand:
+        return script("observe-member-data", data_directory, container)
+
+    def process(self, output: list[str]) -> MemberData:
+        return parsed(read_member_data, output)

@@ -8,11 +8,19 @@ from collections.abc import Generator
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
+from pyinfra.api.exceptions import OperationError
 
 from unstack.api_access import ApiAccess, api_access
-from unstack.facts.cluster import observe_master, placed, stacked_name
+from unstack.facts.cluster import (
+    fenced_masters,
+    forget_masters,
+    observe_master,
+    placed,
+    stacked_name,
+)
 from unstack.manifest import same_urls
 from unstack.observations import COMPONENTS, MasterHost
+from unstack.operations.prepare import new_manifest
 from unstack.placement import Placement
 from unstack.run import Run, is_executing
 from unstack.scripts import script
@@ -30,12 +38,21 @@ def cut_over(run: Run) -> Generator[StringCommand]:
     its successor was made from it is refused.
     """
     topology, settings = run.topology, run.topology.settings
-    observed = observe_master(host, topology)
+    # Unchanged since the fence: these manifests were read then, and no second time in the outage.
+    observed = fenced_masters(run)[host.name]
     here = placed(host.name, observed, topology)
     if here.placement is Placement.EXTERNAL and all(name in observed.live for name in COMPONENTS):
         host.noop("this master is on the external etcd already")
         return
     if is_executing():
+        if here.placement is not Placement.EXTERNAL and observed.prepared != new_manifest(
+            here, topology
+        ):
+            raise OperationError(
+                f"{host.name}: found kube-apiserver.yaml changed after its successor was made from"
+                " it; expected no edit during the migration; to do: run tasks/prepare.py, then"
+                " deploy.py again"
+            )
         run.results.setdefault("cutover_started", time.time())
     yield script(
         "cutover",
@@ -56,6 +73,7 @@ def await_control_plane(run: Run) -> Generator[StringCommand]:
     Asked by the master's own address: behind a load balancer another one might answer.
     """
     topology = run.topology
+    forget_masters(run)
     observed = observe_master(host, topology)
     if is_settled(observed, topology):
         host.noop("the control plane runs on the external etcd")

@@ -7,22 +7,24 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from unstack.facts.cluster import observe_master, placed
+from unstack.facts.cluster import forget_masters, observe_master, placed
 from unstack.observations import COMPONENTS
 from unstack.placement import Placement
+from unstack.run import Run
 from unstack.scripts import script
-from unstack.topology import Topology
 
 
 @operation()
-def fence_master(topology: Topology) -> Generator[StringCommand]:
+def fence_master(run: Run) -> Generator[StringCommand]:
     """
     Take the API server, controller-manager and scheduler of a master away; etcd stays.
 
-    + topology: the cluster that is moved
+    + run: this run
 
     Proven by the processes' absence on the host. A master that was already cut over is left alone.
     """
+    topology = run.topology
+    forget_masters(run)
     observed = observe_master(host, topology)
     if placed(host.name, observed, topology).placement is Placement.EXTERNAL:
         host.noop("this master is on the external etcd already")

@@ -11,7 +11,13 @@ from pyinfra.api import QuoteString, StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 
 from unstack.compose import render_compose
-from unstack.facts.cluster import cluster_phase, observe_etcd_host, observe_master, placed
+from unstack.facts.cluster import (
+    cluster_phase,
+    observe_etcd_host,
+    observe_master,
+    observe_masters,
+    placed,
+)
 from unstack.manifest import ManifestError, pki_directory, with_external_etcd
 from unstack.operations.pki import KEY_MODE, put_file
 from unstack.operations.restore import initial_cluster_token
@@ -51,7 +57,10 @@ def write_compose_file(run: Run) -> Generator[StringCommand]:
         raise OperationError(f"{host.name} is no external member")
     observed = observe_etcd_host(host, topology)
     token = initial_cluster_token(settings.cluster, run.id)
-    if observed.restored is not None and cluster_phase(topology) is not Phase.STACKED:
+    if (
+        observed.restored is not None
+        and cluster_phase(topology, observe_masters(topology)) is not Phase.STACKED
+    ):
         # The live cluster keeps its token: a new one would recreate its containers for nothing.
         token = observed.restored.token
     template = (TEMPLATES / "docker-compose.yaml.j2").read_text(encoding="utf-8")
@@ -76,8 +85,7 @@ def create_container(run: Run) -> Generator[StringCommand]:
     if observed.container == "running":
         host.noop("the member runs")
         return
-    words = compose_words(settings.compose_command, observed.compose)
-    yield script("create-container", settings.etcd_config_directory, *words)
+    yield script("create-container", settings.etcd_config_directory, *compose_words(run))
 
 
 @operation()

@@ -10,14 +10,13 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.cluster import (
     cluster_phase,
-    observe_etcd_host,
-    observe_etcd_hosts,
-    observe_masters,
+    fenced_masters,
+    observe_member_data,
     snapshot_taken,
 )
 from unstack.placement import Phase
 from unstack.problems import Problem
-from unstack.run import Run, is_executing, refusal
+from unstack.run import Run, etcd_hosts, is_executing, refusal
 from unstack.scripts import script
 
 
@@ -37,11 +36,11 @@ def restore_member(run: Run) -> Generator[StringCommand]:
     if member is None:
         raise OperationError(f"{host.name} is no external member")
     settings = topology.settings
-    masters_seen = observe_masters(topology)
+    masters_seen = fenced_masters(run)
     if cluster_phase(topology, masters_seen) is not Phase.STACKED:
         host.noop("a master is on the external etcd: its data is live and is never restored over")
         return
-    observed = observe_etcd_host(host, topology)
+    observed = observe_member_data([host], topology)[host.name]
     if observed.has_data and observed.restored is None:
         raise OperationError(
             f"{host.name}: found data in {settings.etcd_data_directory}/data that this tool did not"
@@ -50,7 +49,7 @@ def restore_member(run: Run) -> Generator[StringCommand]:
     if observed.container == "running" and observed.has_data:
         yield script("stop-member", settings.etcd_container)
     if is_executing():
-        _, snapshot = snapshot_taken(topology, masters_seen)
+        _, snapshot = snapshot_taken(masters_seen)
         run_id, sha256, revision = snapshot.run, snapshot.sha256, snapshot.revision
     else:
         run_id, sha256, revision = run.id, "", 0
@@ -86,10 +85,10 @@ def compare_restored(run: Run) -> Generator[StringCommand]:
     if host.name != run.lead():
         host.noop(f"the databases are compared from {run.lead()}")
         return
-    if is_executing() and cluster_phase(run.topology) is Phase.STACKED:
+    if is_executing() and cluster_phase(run.topology, fenced_masters(run)) is Phase.STACKED:
         sums = {
             name: None if one.restored is None else one.restored.database_sha256
-            for name, one in observe_etcd_hosts(run.topology).items()
+            for name, one in observe_member_data(etcd_hosts(), run.topology).items()
         }
         if len(set(sums.values())) != 1 or None in sums.values():
             raise refusal(

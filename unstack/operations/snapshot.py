@@ -11,16 +11,17 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.cluster import (
     cluster_phase,
+    fenced_masters,
+    forget_masters,
     members_of,
-    observe_masters,
     snapshot_taken,
     stacked_name,
 )
 from unstack.observations import COMPONENTS, MasterHost, MemberStatus
 from unstack.placement import Phase
+from unstack.problems import Problem
 from unstack.relay import relay_file
 from unstack.run import Run, etcd_hosts, is_executing, refusal
-from unstack.problems import Problem
 from unstack.scripts import script
 from unstack.topology import Topology
 
@@ -41,7 +42,7 @@ def take_snapshot(run: Run) -> Generator[StringCommand]:
     if host.name != run.lead():
         host.noop(f"the snapshot is taken on {run.lead()}")
         return
-    observed = observe_masters(topology)
+    observed = fenced_masters(run)
     if cluster_phase(topology, observed) is not Phase.STACKED:
         host.noop("a master is on the external etcd already: a snapshot of the old one is history")
         return
@@ -54,7 +55,8 @@ def take_snapshot(run: Run) -> Generator[StringCommand]:
         run.id,
         str(revision),
     )
-    _, snapshot = snapshot_taken(topology)
+    forget_masters(run)
+    _, snapshot = snapshot_taken(fenced_masters(run))
     run.results["fenced_revision"] = revision
     run.journal.record(
         "snapshot",
@@ -113,12 +115,12 @@ def distribute_snapshot(run: Run) -> Generator[FunctionCommand]:
     if host.name != run.lead():
         host.noop(f"the copy is driven from {run.lead()}")
         return
-    if cluster_phase(topology) is not Phase.STACKED:
+    if cluster_phase(topology, fenced_masters(run)) is not Phase.STACKED:
         host.noop("a master is on the external etcd already: nothing is restored any more")
         return
 
     def relay() -> None:
-        source, snapshot = snapshot_taken(topology)
+        source, snapshot = snapshot_taken(fenced_masters(run))
         target = f"{topology.settings.etcd_data_directory}/snapshot-{snapshot.run}.db"
         found = relay_file(
             inventory.get_host(source), snapshot.path, snapshot.bytes, etcd_hosts(), target

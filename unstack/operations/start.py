@@ -8,7 +8,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 
-from unstack.facts.cluster import observe_etcd_host
+from unstack.facts.cluster import observe_etcd_host, observe_member_data
 from unstack.run import Run, is_executing
 from unstack.scripts import script
 
@@ -25,7 +25,7 @@ def start_member(run: Run) -> Generator[StringCommand]:
     health check (docs/how-it-works.md).
     """
     settings = run.topology.settings
-    observed = observe_etcd_host(host, run.topology)
+    observed = observe_member_data([host], run.topology)[host.name]
     if observed.container == "running" and observed.has_data:
         host.noop("this member runs already")
         return
@@ -39,11 +39,21 @@ def start_member(run: Run) -> Generator[StringCommand]:
         settings.etcd_config_directory,
         host.name,
         str(int(settings.start_timeout_seconds)),
-        *compose_words(settings.compose_command, observed.compose),
+        *compose_words(run),
     )
 
 
-def compose_words(setting: str, available: tuple[str, ...]) -> list[str]:
-    """The words of the compose command to use: the setting's, or the first that the host has."""
-    command = setting if setting != "auto" else next(iter(available), "docker compose")
-    return command.split(" ")
+def compose_words(run: Run) -> list[str]:
+    """The words of the compose command to use on this host: the setting's, or the first it has.
+
+    Asked once a run, before the outage.
+    """
+    setting = run.topology.settings.compose_command
+    if setting != "auto":
+        return setting.split(" ")
+    key = f"compose on {host.name}"
+    if key not in run.cache:
+        available = observe_etcd_host(host, run.topology).compose
+        run.cache[key] = next(iter(available), "docker compose").split(" ")
+    words: list[str] = run.cache[key]
+    return words
