@@ -41,9 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave the lab running; else one that was started for this is removed on success",
     )
-    parser.add_argument(
-        "--objects", type=_count, default=2000, metavar="N", help="loaded beforehand (2000)"
-    )
+    parser.add_argument("--objects", type=_count, default=2000, metavar="N", help="loaded beforehand (2000)")
     parser.add_argument(
         "--after",
         type=_count,
@@ -51,9 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long to go on writing after the migration (120)",
     )
-    parser.add_argument(
-        "--skip-floor", action="store_true", help="do not measure what a bare restart takes"
-    )
+    parser.add_argument("--skip-floor", action="store_true", help="do not measure what a bare restart takes")
     return parser
 
 

@@ -30,9 +30,7 @@ class PodTimes:
     gone_seconds: float
 
 
-def measure(
-    address: str, context: ssl.SSLContext, node: str, timeout_seconds: float = 90.0
-) -> PodTimes:
+def measure(address: str, context: ssl.SSLContext, node: str, timeout_seconds: float = 90.0) -> PodTimes:
     """Create a pod on a node until it is Ready, delete it until it is gone.
 
     Raises DemoError if either takes longer than `timeout_seconds`.
@@ -52,9 +50,7 @@ def measure(
     )
     begun = time.monotonic()
     client.expect("POST", _PODS, _pod(name, node))
-    ready = _wait(
-        lambda: _is_ready(get(path)), timeout_seconds, f"the pod on {node} is Ready", begun
-    )
+    ready = _wait(lambda: _is_ready(get(path)), timeout_seconds, f"the pod on {node} is Ready", begun)
     begun = time.monotonic()
     client.expect("DELETE", path)
     gone = _wait(
@@ -78,9 +74,7 @@ def _pod(name: str, node: str) -> dict[str, Any]:
         "spec": {
             "affinity": {"nodeAffinity": required},
             "tolerations": [{"operator": "Exists"}],
-            "containers": [
-                {"name": "pause", "image": PAUSE_IMAGE, "imagePullPolicy": "IfNotPresent"}
-            ],
+            "containers": [{"name": "pause", "image": PAUSE_IMAGE, "imagePullPolicy": "IfNotPresent"}],
         },
     }
 
@@ -90,9 +84,7 @@ def _is_ready(answer: Answer) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def _wait(
-    condition: Callable[[], bool], seconds: float, what: str, begun: float | None = None
-) -> float:
+def _wait(condition: Callable[[], bool], seconds: float, what: str, begun: float | None = None) -> float:
     """Seconds since `begun` when the condition came true."""
     since = time.monotonic() if begun is None else begun
     while not condition():

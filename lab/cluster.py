@@ -106,9 +106,7 @@ def _init(lab: Lab, first: Node) -> None:
 
 
 def _join_command(client: docker.DockerClient, first: Node) -> str:
-    output = machines.check(
-        client, first.container, "kubeadm token create --print-join-command 2>/dev/null"
-    )
+    output = machines.check(client, first.container, "kubeadm token create --print-join-command 2>/dev/null")
     for line in output.splitlines():
         if line.strip().startswith("kubeadm join"):
             return line.strip()
@@ -128,8 +126,7 @@ def _join(lab: Lab, node: Node, command: str) -> None:
     machines.check(
         lab.client,
         node.container,
-        f"{command} {_KUBEADM_OPTIONS} --cri-socket /var/run/dockershim.sock"
-        f" --node-name {node.node_name}",
+        f"{command} {_KUBEADM_OPTIONS} --cri-socket /var/run/dockershim.sock --node-name {node.node_name}",
     )
 
 

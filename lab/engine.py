@@ -28,9 +28,7 @@ def connect() -> docker.DockerClient:
         client = docker.from_env(timeout=600, max_pool_size=64)
         client.ping()
     except (DockerException, OSError) as error:
-        raise LabError(
-            "no Docker engine answers: run `python -m lab up`, which starts one"
-        ) from error
+        raise LabError("no Docker engine answers: run `python -m lab up`, which starts one") from error
     return client
 
 
@@ -73,9 +71,7 @@ def _install(package: str, *, program: str) -> None:
             ["apt-get", "-qq", "update"],
             ["apt-get", "-qq", "install", "-y", "--no-install-recommends", package],
         ):
-            done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, check=False
-            )
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             # A broken third-party source makes `update` fail although Debian's own was read.
             if done.returncode != 0 and "install" in command:
                 raise LabError(f"`{' '.join(command)}` failed: {_last_line(done.stderr)}")
@@ -107,9 +103,7 @@ def _start() -> None:
                 return
             except LabError:
                 time.sleep(0.5)
-    raise LabError(
-        f"the Docker engine did not start within {_ENGINE_START_SECONDS:.0f} s: see {log}"
-    )
+    raise LabError(f"the Docker engine did not start within {_ENGINE_START_SECONDS:.0f} s: see {log}")
 
 
 def _raise_inotify_limit() -> None:

@@ -28,19 +28,12 @@ def problems(lab: Lab, since: datetime | None = None) -> list[str]:
     if found:
         return found
     try:
-        return (
-            _node_problems(lab)
-            + _lease_problems(lab, since)
-            + _etcd_problems(lab)
-            + _pod_problems(lab)
-        )
+        return _node_problems(lab) + _lease_problems(lab, since) + _etcd_problems(lab) + _pod_problems(lab)
     except LabError as error:
         return [str(error)]
 
 
-def wait(
-    lab: Lab, seconds: float, since: datetime | None = None, current: Step | None = None
-) -> None:
+def wait(lab: Lab, seconds: float, since: datetime | None = None, current: Step | None = None) -> None:
     """Wait until the cluster is healthy; raises LabError with what is still wrong."""
     deadline = time.monotonic() + seconds
     while found := problems(lab, since):
@@ -56,9 +49,7 @@ def _api_ready(node: Node) -> bool:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    connection = http.client.HTTPSConnection(
-        node.ip, API_PORT, timeout=_PROBE_SECONDS, context=context
-    )
+    connection = http.client.HTTPSConnection(node.ip, API_PORT, timeout=_PROBE_SECONDS, context=context)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == http.HTTPStatus.OK

@@ -53,15 +53,10 @@ def ensure(client: docker.DockerClient, artifacts: Artifacts) -> Images:
         {"NODE": node},
         {
             "files": RECIPES / "kubernetes-node" / "files",
-            **{
-                f"binaries/{name}": artifacts.kubernetes / name
-                for name in ("kubeadm", "kubelet", "kubectl")
-            },
+            **{f"binaries/{name}": artifacts.kubernetes / name for name in ("kubeadm", "kubelet", "kubectl")},
         },
     )
-    etcd_host = _build(
-        client, "etcd-host", key, {"NODE": node}, {"compose": artifacts.programs / "compose"}
-    )
+    etcd_host = _build(client, "etcd-host", key, {"NODE": node}, {"compose": artifacts.programs / "compose"})
     return Images(
         kubernetes_node=kubernetes_node,
         etcd_host=etcd_host,
@@ -140,9 +135,7 @@ def _archives(
                 program = {f"{_PROGRAM_FOLDER}/{component}": artifacts.kubernetes / component}
                 _image(client, image, program, target)
         new = artifacts.programs / "etcd"
-        files = {
-            path.relative_to(new).as_posix(): path for path in new.rglob("*") if path.is_file()
-        }
+        files = {path.relative_to(new).as_posix(): path for path in new.rglob("*") if path.is_file()}
         _image(client, etcd_image, files, result / "etcd" / "etcd-new.tar", _ETCD_CHANGES)
         _image(
             client,

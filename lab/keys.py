@@ -51,9 +51,7 @@ def _ensure(path: Path) -> None:
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    content = Ed25519PrivateKey.generate().private_bytes(
-        Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()
-    )
+    content = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     # Private from its first moment on, and never half a key.
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)

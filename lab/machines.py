@@ -150,9 +150,7 @@ def stopped(client: docker.DockerClient, names: Iterable[str]) -> list[str] | No
     return [name for name in wanted if found[name] != "running"]
 
 
-def execute(
-    client: docker.DockerClient, container: str, command: Sequence[str] | str
-) -> tuple[int, str]:
+def execute(client: docker.DockerClient, container: str, command: Sequence[str] | str) -> tuple[int, str]:
     """Exit code and output (both streams) of a command in a machine; text runs in a shell."""
     argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
     try:

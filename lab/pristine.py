@@ -15,8 +15,7 @@ _START_SECONDS = 180.0
 _IN_MACHINE = "/var/lib/docker/lab-pristine.tar"
 # Names of dockershim: k8s_<container>_<pod>_<namespace>_<uid>_<attempt>.
 _STOP = (
-    "docker ps --format '{{{{.Names}}}}' | grep -E '^k8s_({pods})_' |"
-    " xargs -r docker stop -t 20 >/dev/null"
+    "docker ps --format '{{{{.Names}}}}' | grep -E '^k8s_({pods})_' | xargs -r docker stop -t 20 >/dev/null"
 )
 # Pods and their volumes are not kept: kubelet makes them anew from what the API server says.
 _KEPT = (

@@ -48,9 +48,7 @@ class Lab:
         try:
             return cls._parse(facts)
         except (KeyError, TypeError, ValueError) as error:
-            raise LabError(
-                f"{LAB_FILE.name} is of another version: run `python -m lab up`"
-            ) from error
+            raise LabError(f"{LAB_FILE.name} is of another version: run `python -m lab up`") from error
 
     @classmethod
     def _parse(cls, facts: dict[str, Any]) -> Lab:

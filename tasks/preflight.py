@@ -1,8 +1,8 @@
 """Preflight: every problem on every host in one pass. Nothing is changed."""
 
 import pyinfra
-from unstack.operations.preflight import examine
 
+from unstack.operations.preflight import examine
 from unstack.run import barrier, begin
 
 

@@ -73,9 +73,7 @@ def _container(text: str, component: str) -> tuple[dict[str, Any], dict[str, Any
 
 
 def _argv(container: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(
-        str(a) for a in (*(container.get("command") or ()), *(container.get("args") or ()))
-    )
+    return tuple(str(a) for a in (*(container.get("command") or ()), *(container.get("args") or ())))
 
 
 def flag(command: Sequence[str], name: str) -> str | None:
@@ -153,9 +151,7 @@ def pki_directory(manifest: ApiServerManifest) -> str:
 
 
 # A list item of one flag, with the quotes that a hand may have put around it.
-_ITEM = re.compile(
-    r"""^(?P<indent>\s*)- (?P<quote>["']?)--(?P<name>[a-z-]+)=.*(?P=quote)\s*(#.*)?$"""
-)
+_ITEM = re.compile(r"""^(?P<indent>\s*)- (?P<quote>["']?)--(?P<name>[a-z-]+)=.*(?P=quote)\s*(#.*)?$""")
 
 
 def with_external_etcd(
@@ -191,9 +187,7 @@ def with_external_etcd(
         if (match := _ITEM.match(line.rstrip("\r\n"))) and match["name"] in ETCD_FLAGS
     ]
     if not places:
-        raise ManifestError(
-            "kube-apiserver.yaml does not have one flag a line, as kubeadm writes it"
-        )
+        raise ManifestError("kube-apiserver.yaml does not have one flag a line, as kubeadm writes it")
     first, match = places[0]
     ending = "\r\n" if lines[first].endswith("\r\n") else "\n"
     block = [f"{match['indent']}{line}{ending}" for line in rendered.splitlines() if line.strip()]

@@ -196,9 +196,7 @@ def read_etcd_host(lines: Iterable[str]) -> EtcdHost:
         restored=None if restored is None else Restored.parse(restored),
         foreign=tuple((_only(report, "foreign") or "").splitlines()),
         sha256={
-            key.partition("/")[2]: values[0]
-            for key, values in report.items()
-            if key.startswith("sha256/")
+            key.partition("/")[2]: values[0] for key, values in report.items() if key.startswith("sha256/")
         },
         clock_offset_seconds=_clock_offset(report),
     )

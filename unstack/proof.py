@@ -46,9 +46,7 @@ class Proof:
         expected = {(member.name, (member.peer_url,)) for member in topology.members}
         leaders = {status.leader for status in self.new.values()}
         if len(leaders) != 1 or 0 in leaders:
-            yield Problem(
-                "cluster", f"leaders {sorted(leaders)}", "one leader that all members name", AGAIN
-            )
+            yield Problem("cluster", f"leaders {sorted(leaders)}", "one leader that all members name", AGAIN)
         for name, status in self.new.items():
             listed = {(member.name, member.peer_urls) for member in status.members}
             if listed != expected:

@@ -51,9 +51,7 @@ def relay_file(
         target.name: Queue(maxsize=CHUNKS_IN_FLIGHT) for target in targets
     }
     write = WRITE.format(path=shlex.quote(target_path), size=size)
-    writers = {
-        target.name: gevent.spawn(_write, target, write, queues[target.name]) for target in targets
-    }
+    writers = {target.name: gevent.spawn(_write, target, write, queues[target.name]) for target in targets}
     try:
         for chunk in _read(source, READ.format(path=shlex.quote(path))):
             for name, queue in queues.items():
@@ -79,9 +77,7 @@ def _open(host: Host, command: str) -> Any:
         )
     data = host.data.dict()
     arguments = {key: data[key] for key in PRIVILEGE_ARGUMENTS if key in data}
-    command_line = make_unix_command_for_host(
-        ctx_state.get(), host, StringCommand(command), **arguments
-    )
+    command_line = make_unix_command_for_host(ctx_state.get(), host, StringCommand(command), **arguments)
     channel = transport.open_session()
     channel.exec_command(command_line.get_raw_value())
     return channel

@@ -104,9 +104,7 @@ class Run:
     def stage_seconds(self) -> dict[str, float]:
         """How long each stage took, in seconds, by the times at which its neighbours ended."""
         ends = list(self.stage_ended.items())
-        return {
-            stage: round(end - before, 3) for (_, before), (stage, end) in itertools.pairwise(ends)
-        }
+        return {stage: round(end - before, 3) for (_, before), (stage, end) in itertools.pairwise(ends)}
 
     def lead(self) -> str:
         """The first master: the host that cross-host steps are registered on."""
@@ -173,9 +171,7 @@ def refusal(problems: Iterable[Problem], changed: str = "Nothing was changed.") 
     lines = [str(problem) for problem in problems]
     for line in lines:
         logger.error(f"    {line}")
-    return OperationError(
-        f"{len(lines)} problem{'s' if len(lines) != 1 else ''}, listed above. {changed}"
-    )
+    return OperationError(f"{len(lines)} problem{'s' if len(lines) != 1 else ''}, listed above. {changed}")
 
 
 def is_executing() -> bool:

@@ -157,9 +157,7 @@ def _duplicates(addresses: Iterable[tuple[str, str]]) -> Iterator[Problem]:
 
 def _membership(masters: tuple[HostInput, ...], etcd: tuple[HostInput, ...]) -> Iterator[Problem]:
     if not masters:
-        yield Problem(
-            "inventory", "no host in masters", "every control plane host", "fill the group masters"
-        )
+        yield Problem("inventory", "no host in masters", "every control plane host", "fill the group masters")
     if len(etcd) % 2 == 0:
         yield Problem(
             "inventory",

@@ -45,9 +45,7 @@ def openssl(*arguments: str | Path) -> str:
 
 
 def _openssl(*arguments: str | Path, check: bool = False) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["openssl", *map(str, arguments)], check=check, capture_output=True, text=True
-    )
+    return subprocess.run(["openssl", *map(str, arguments)], check=check, capture_output=True, text=True)
 
 
 def extension(certificate: Path, name: str) -> str:
@@ -58,9 +56,7 @@ def verifies(directory: Path, name: str, purpose: str, *more: str) -> bool:
     certificate = directory / f"{name}.crt"
     ca = directory / "ca.crt"
     return (
-        _openssl(
-            "verify", "-x509_strict", "-purpose", purpose, "-CAfile", ca, *more, certificate
-        ).returncode
+        _openssl("verify", "-x509_strict", "-purpose", purpose, "-CAfile", ca, *more, certificate).returncode
         == 0
     )
 
@@ -217,9 +213,7 @@ def test_bears_a_clock_that_is_behind_and_never_outlives_the_ca(tmp_path: Path) 
     assert len(ends) == 1
 
 
-def test_handshake_accepts_own_clients_and_no_others(
-    made: tuple[Path, Pki], tmp_path: Path
-) -> None:
+def test_handshake_accepts_own_clients_and_no_others(made: tuple[Path, Pki], tmp_path: Path) -> None:
     directory, _ = made
     for client in ("apiserver-client", "operator-client", "members/etcd-2/peer"):
         assert _handshake(directory, directory / client, "10.9.0.1")
@@ -266,9 +260,7 @@ def test_second_call_changes_nothing(pki_directory: Path) -> None:
 def test_a_new_member_leaves_the_others_alone(pki_directory: Path) -> None:
     before = contents(pki_directory)
     five = topology({**MEMBERS, "etcd-4": "10.9.0.4", "etcd-5": "10.9.0.5"})
-    assert set(ensure_pki(pki_directory, five, NOW).peer) == {
-        member.name for member in five.members
-    }
+    assert set(ensure_pki(pki_directory, five, NOW).peer) == {member.name for member in five.members}
     assert {name.split("/")[1] for name in changed(before, pki_directory)} == {"etcd-4", "etcd-5"}
 
 
@@ -310,9 +302,7 @@ def test_remakes_a_damaged_leaf_and_no_other(pki_directory: Path, damage: Any) -
     assert_every_certificate_has_its_key(pki_directory)
 
 
-def test_remakes_leaves_of_another_issuer_with_the_same_name(
-    pki_directory: Path, tmp_path: Path
-) -> None:
+def test_remakes_leaves_of_another_issuer_with_the_same_name(pki_directory: Path, tmp_path: Path) -> None:
     ensure_pki(tmp_path / "other", topology(), NOW)
     for name in ("ca.crt", "ca.key"):
         shutil.copy(tmp_path / "other" / name, pki_directory / name)
@@ -489,9 +479,7 @@ def test_refuses_a_directory_that_others_can_write(pki_directory: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ca.crt", "ca.key"])
 @pytest.mark.parametrize("damage", ["lost", "garbage", "another's", "several"])
-def test_never_replaces_a_damaged_ca(
-    pki_directory: Path, tmp_path: Path, name: str, damage: str
-) -> None:
+def test_never_replaces_a_damaged_ca(pki_directory: Path, tmp_path: Path, name: str, damage: str) -> None:
     path = pki_directory / name
     if damage == "lost":
         path.unlink()
@@ -561,9 +549,7 @@ def test_lint_finds_nothing_in_a_fresh_pki(made: tuple[Path, Pki]) -> None:
 
 
 @pytest.mark.parametrize("fault", OPENSSL_LEAF)
-def test_lint_finds_peers_that_health_checks_do_not(
-    pki_directory: Path, tmp_path: Path, fault: str
-) -> None:
+def test_lint_finds_peers_that_health_checks_do_not(pki_directory: Path, tmp_path: Path, fault: str) -> None:
     sans, usages = OPENSSL_LEAF[fault]
     base = tmp_path / "bad"
     openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{base}.key")

@@ -90,9 +90,7 @@ def test_takes_only_keys_that_tls_takes(key: dict[str, Any], accepted: bool) -> 
         assert "pki.key" in refused(pki={"key": key})
 
 
-@pytest.mark.parametrize(
-    "expiry", ["8760", "1y", "", "-1h", "0h", "876001h", "9" * 20 + "h", "1h\n"]
-)
+@pytest.mark.parametrize("expiry", ["8760", "1y", "", "-1h", "0h", "876001h", "9" * 20 + "h", "1h\n"])
 def test_refuses_an_expiry_that_no_certificate_can_have(expiry: str) -> None:
     assert "pki.ca.expiry" in refused(pki={"ca": {"expiry": expiry}})
 

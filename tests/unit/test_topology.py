@@ -74,9 +74,7 @@ def test_ipv6_addresses_are_shortened_and_bracketed_in_urls() -> None:
 
 def test_settings_may_be_spread_over_groups() -> None:
     masters = HostInput("m1", frozenset({"masters"}), {"cluster": "prod", "address": "10.9.1.1"})
-    assert (
-        read_topology([masters, *three(etcd_metrics_port=9999)]).settings.etcd_metrics_port == 9999
-    )
+    assert read_topology([masters, *three(etcd_metrics_port=9999)]).settings.etcd_metrics_port == 9999
 
 
 @pytest.mark.parametrize("count", [0, 2, 4])
@@ -149,9 +147,7 @@ def test_refuses_a_host_without_address() -> None:
 def test_refuses_an_unknown_key() -> None:
     problem = only_problem(master(), *three(etcd_imagee="x"))
     assert problem.found == "the unknown key etcd_imagee"
-    assert (
-        only_problem(master(pki={"ca": {"cn": "x"}}), *three()).found == "the unknown key pki.ca.cn"
-    )
+    assert only_problem(master(pki={"ca": {"cn": "x"}}), *three()).found == "the unknown key pki.ca.cn"
 
 
 def test_refuses_a_missing_setting() -> None:

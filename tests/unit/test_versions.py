@@ -7,9 +7,7 @@ import pytest
 from unstack.versions import EtcdVersion
 
 
-@pytest.mark.parametrize(
-    "text", ["3.5.16", "v3.5.16", "3.5.16-0", " 3.5.16\n", "3.5.16+b", "3.5.16~1"]
-)
+@pytest.mark.parametrize("text", ["3.5.16", "v3.5.16", "3.5.16-0", " 3.5.16\n", "3.5.16+b", "3.5.16~1"])
 def test_reads_every_usual_spelling(text: str) -> None:
     assert EtcdVersion.parse(text) == (3, 5, 16)
     assert str(EtcdVersion.parse(text)) == "3.5.16"

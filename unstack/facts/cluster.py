@@ -149,9 +149,7 @@ def snapshot_taken(observed: Mapping[str, MasterHost]) -> tuple[str, Snapshot]:
 
     Raises OperationError where none has been taken.
     """
-    taken = [
-        (one.snapshot.run, name, one.snapshot) for name, one in observed.items() if one.snapshot
-    ]
+    taken = [(one.snapshot.run, name, one.snapshot) for name, one in observed.items() if one.snapshot]
     if not taken:
         raise OperationError("no snapshot lies on a master; run tasks/snapshot.py first")
     _, name, snapshot = max(taken, key=lambda item: item[0])

@@ -35,9 +35,7 @@ def parsed(reader: Callable[[list[str]], T], output: list[str]) -> T:
 class ObservedMaster(FactBase[MasterHost | None]):
     """A control plane host (`unstack.observations.MasterHost`), or None where it could not be read."""
 
-    def command(
-        self, manifests_directory: str, kept_directory: str, state_directory: str
-    ) -> StringCommand:
+    def command(self, manifests_directory: str, kept_directory: str, state_directory: str) -> StringCommand:
         return script("observe-master", manifests_directory, kept_directory, state_directory)
 
     def process(self, output: list[str]) -> MasterHost:

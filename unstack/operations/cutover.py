@@ -45,9 +45,7 @@ def cut_over(run: Run) -> Generator[StringCommand]:
         host.noop("this master is on the external etcd already")
         return
     if is_executing():
-        if here.placement is not Placement.EXTERNAL and observed.prepared != new_manifest(
-            here, topology
-        ):
+        if here.placement is not Placement.EXTERNAL and observed.prepared != new_manifest(here, topology):
             raise OperationError(
                 f"{host.name}: found kube-apiserver.yaml changed after its successor was made from"
                 " it; expected no edit during the migration; to do: run tasks/prepare.py, then"

@@ -133,9 +133,7 @@ def _install(directory: str, files: Mapping[str, str]) -> Generator[StringComman
         path = f"{directory}/{name}"
         if host.get_fact(Sha256File, path=path) != hashlib.sha256(content.encode()).hexdigest():
             present = False
-            yield from put_file(
-                path, content, KEY_MODE if name.endswith(".key") else CERTIFICATE_MODE
-            )
+            yield from put_file(path, content, KEY_MODE if name.endswith(".key") else CERTIFICATE_MODE)
     if present:
         host.noop(f"{directory} holds them already")
 

@@ -122,9 +122,7 @@ def distribute_snapshot(run: Run) -> Generator[FunctionCommand]:
     def relay() -> None:
         source, snapshot = snapshot_taken(fenced_masters(run))
         target = f"{topology.settings.etcd_data_directory}/snapshot-{snapshot.run}.db"
-        found = relay_file(
-            inventory.get_host(source), snapshot.path, snapshot.bytes, etcd_hosts(), target
-        )
+        found = relay_file(inventory.get_host(source), snapshot.path, snapshot.bytes, etcd_hosts(), target)
         wrong = [
             Problem(
                 name,

@@ -87,9 +87,7 @@ class Wanted:
     def extended_key_usage(self) -> x509.ExtendedKeyUsage:
         """The profile's usages that are extended key usages."""
         usages = self.profile.usages
-        return x509.ExtendedKeyUsage(
-            [oid for usage, oid in _EXTENDED_USAGES.items() if usage in usages]
-        )
+        return x509.ExtendedKeyUsage([oid for usage, oid in _EXTENDED_USAGES.items() if usage in usages])
 
 
 def alternative_name(text: str) -> x509.GeneralName:
@@ -173,9 +171,7 @@ def issue(authority: Authority, wanted: Wanted, now: datetime) -> Pair:
         .add_extension(_authority_key_identifier(certificate), critical=False)
     )
     if wanted.alternative_names:
-        builder = builder.add_extension(
-            x509.SubjectAlternativeName(wanted.alternative_names), critical=False
-        )
+        builder = builder.add_extension(x509.SubjectAlternativeName(wanted.alternative_names), critical=False)
     signed = builder.sign(authority.key, _hash(authority.key))
     return Pair(signed.public_bytes(serialization.Encoding.PEM).decode(), key_pem(key))
 

@@ -66,9 +66,7 @@ def ensure_pki(directory: Path, topology: Topology, now: datetime) -> Pki:
 
 
 def _of_members(topology: Topology, pairs: Mapping[str, Pair], use: str) -> Mapping[str, Pair]:
-    return MappingProxyType(
-        {member.name: pairs[leaf_name(member.name, use)] for member in topology.members}
-    )
+    return MappingProxyType({member.name: pairs[leaf_name(member.name, use)] for member in topology.members})
 
 
 def _ensure_authority(directory: Path, settings: Settings, now: datetime) -> Authority:

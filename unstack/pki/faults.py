@@ -34,9 +34,7 @@ class Fault(NamedTuple):
     expected: str
 
 
-def authority_faults(
-    certificate: x509.Certificate, minimum_days: int, now: datetime
-) -> Iterator[Fault]:
+def authority_faults(certificate: x509.Certificate, minimum_days: int, now: datetime) -> Iterator[Fault]:
     """Why `certificate` cannot be the CA at `now`. Nothing is yielded for a good one."""
     constraints = extension(certificate, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
@@ -50,9 +48,7 @@ def authority_faults(
     yield from _validity_faults(certificate, minimum_days, now)
 
 
-def leaf_faults(
-    pair: Pair, wanted: Wanted, authority: x509.Certificate, now: datetime
-) -> Iterator[Fault]:
+def leaf_faults(pair: Pair, wanted: Wanted, authority: x509.Certificate, now: datetime) -> Iterator[Fault]:
     """Everything in which `pair` differs from `wanted` or is not to be trusted at `now`."""
     try:
         certificate = load_certificate(pair.certificate_pem)
@@ -70,9 +66,7 @@ def leaf_faults(
             f"a chain to {authority.subject.rfc4514_string()}",
         )
     if certificate.subject != wanted.subject:
-        yield Fault(
-            f"subject {certificate.subject.rfc4514_string()}", wanted.subject.rfc4514_string()
-        )
+        yield Fault(f"subject {certificate.subject.rfc4514_string()}", wanted.subject.rfc4514_string())
     constraints = extension(certificate, x509.BasicConstraints)
     if constraints is None or constraints.ca:
         yield Fault("a leaf that may act as a CA", "basicConstraints CA:false")
@@ -91,14 +85,10 @@ def leaf_faults(
     yield from _validity_faults(certificate, wanted.minimum_days, now)
 
 
-def _validity_faults(
-    certificate: x509.Certificate, minimum_days: int, now: datetime
-) -> Iterator[Fault]:
+def _validity_faults(certificate: x509.Certificate, minimum_days: int, now: datetime) -> Iterator[Fault]:
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if begin > now:
-        yield Fault(
-            f"validity from {begin:%Y-%m-%d %H:%M} UTC", f"validity at {now:%Y-%m-%d %H:%M}"
-        )
+        yield Fault(f"validity from {begin:%Y-%m-%d %H:%M} UTC", f"validity at {now:%Y-%m-%d %H:%M}")
     if end - now <= timedelta(days=minimum_days):
         yield Fault(
             f"an end of validity at {end:%Y-%m-%d %H:%M} UTC",

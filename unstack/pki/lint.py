@@ -43,8 +43,7 @@ def lint(pki: Pki, topology: Topology, now: datetime) -> list[Problem]:
         return [_problem(CONTROL_NODE, "ca", Fault(str(error), "one CA certificate"))]
     minimum_days = topology.settings.minimum_certificate_days
     problems = [
-        _problem(CONTROL_NODE, "ca", fault)
-        for fault in authority_faults(authority, minimum_days, now)
+        _problem(CONTROL_NODE, "ca", fault) for fault in authority_faults(authority, minimum_days, now)
     ]
     pairs = pki.pairs()
     for leaf in wanted_leaves(topology):

@@ -1,0 +1,51 @@
+"""All rules in the order in which an operator would ask them, and the judge that runs them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from unstack.pki import settings_problems
+from unstack.placement import Phase
+from unstack.preflight import control_plane, etcd_hosts, stacked
+from unstack.preflight.cluster import Cluster
+from unstack.problems import Problem
+
+__all__ = ["Cluster", "judge"]
+
+Rule = Callable[[Cluster], Iterator[Problem]]
+
+ALWAYS: tuple[Rule, ...] = (
+    etcd_hosts.clocks_agree,
+    control_plane.manifests_are_kubeadms,
+    control_plane.api_servers_use_a_known_etcd,
+    control_plane.curl_is_there,
+    etcd_hosts.engine_and_compose_work,
+    etcd_hosts.ports_are_free,
+    etcd_hosts.data_is_ours,
+)
+
+# What matters only as long as the stacked cluster is still to be read.
+BEFORE_THE_CUTOVER: tuple[Rule, ...] = (
+    control_plane.manifests_can_be_changed,
+    control_plane.manifests_can_be_renamed_away,
+    stacked.every_member_answers,
+    stacked.every_member_is_on_a_master,
+    stacked.one_leader_and_only_voters,
+    stacked.no_alarm,
+    stacked.contents_are_equal,
+    stacked.image_fits_the_source,
+    stacked.database_fits,
+    etcd_hosts.disk_is_large_enough,
+)
+
+AFTER_THE_CUTOVER: tuple[Rule, ...] = (stacked.external_members_are_healthy,)
+
+
+def judge(cluster: Cluster) -> list[Problem]:
+    """Every problem of every host in one pass, in the order of the hosts' names."""
+    rules = [*ALWAYS]
+    rules += BEFORE_THE_CUTOVER if cluster.phase is Phase.STACKED else AFTER_THE_CUTOVER
+    problems = {*cluster.unread, *settings_problems(cluster.topology)}
+    for rule in rules:
+        problems |= set(rule(cluster))
+    return sorted(problems)
