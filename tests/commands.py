@@ -1,0 +1,71 @@
+"""Run pyinfra as an operator would, and read the hosts by programs that are not ours."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import Lab, Node
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PYINFRA = Path(sys.executable).with_name("pyinfra")
+# Where this tool and the container engines keep what they know; a dry run may change none of it.
+MASTER_TREES = "/etc/kubernetes /var/lib/unstack"
+ETCD_TREES = "/etc/etcd /var/lib/etcd-external"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a pyinfra command ended."""
+
+    status: int
+    stdout: str
+    log: str  # stderr, without colours
+
+    @property
+    def text(self) -> str:
+        """All that it printed."""
+        return self.stdout + self.log
+
+
+def pyinfra(*arguments: str, timeout_seconds: float = 400) -> Outcome:
+    """Run pyinfra from the repository's root, as an operator would."""
+    done = subprocess.run(
+        [str(PYINFRA), *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYINFRA_PROGRESS": "off", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_seconds,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, re.sub(r"\x1b\[[0-9;]*m", "", done.stderr))
+
+
+def state_of(lab: Lab) -> dict[str, str]:
+    """{host: checksums of all files that matter, modes, and containers}, by the hosts' own tools."""
+    listing = (
+        "for tree in {trees}; do [ ! -e $tree ] || find $tree -type f -exec sha256sum {{}} + "
+        "-o -type d -exec stat -c '%n %a' {{}} +; done | sort"
+    )
+    found = {}
+    for node in lab.masters:
+        # Static pods come and go under the same names; their images and commands tell.
+        containers = "docker ps --no-trunc --format '{{.ID}}' | sort"
+        found[node.name] = _output(lab, node, f"{listing.format(trees=MASTER_TREES)}; {containers}")
+    for node in lab.etcd:
+        containers = "docker ps --all --no-trunc | sort"
+        found[node.name] = _output(lab, node, f"{listing.format(trees=ETCD_TREES)}; {containers}")
+    return found
+
+
+def _output(lab: Lab, node: Node, command: str) -> str:
+    status, output = lab.exec(node, command)
+    assert status == 0, output
+    # docker ps counts the seconds that a container is up.
+    return re.sub(r"(Up|About|Less|Exited) [^\n]*?(ago|minutes?|seconds?|hours?)\b", r"\1", output)

@@ -1,0 +1,101 @@
+"""The dry run is true: every step, in the order in which it will run, and nothing is changed."""
+
+from __future__ import annotations
+
+import json
+
+from lab import Lab
+
+from tests.commands import Outcome, pyinfra, state_of
+
+# The story of a migration. What pyinfra merges the hosts' operations into must be exactly this.
+ORDER = [
+    "preflight.py | Examine every host",
+    "preflight.py | === preflight ===",
+    "pki.py | Make the external cluster's certificates on the control node",
+    "pki.py | --- certificates made ---",
+    "pki.py | Install the member's certificates",
+    "pki.py | Install the API server's client certificate",
+    "pki.py | === pki ===",
+    "prepare.py | Pull the etcd image",
+    "prepare.py | Prepare the new kube-apiserver manifest",
+    "prepare.py | Write the member's compose file",
+    "prepare.py | Create the member's container",
+    "prepare.py | === prepare ===",
+    "fence.py | Fence: stop API server, controller-manager and scheduler",
+    "fence.py | === fence ===",
+    "snapshot.py | Take the snapshot of the fenced cluster",
+    "snapshot.py | === snapshot ===",
+    "distribute.py | Copy the snapshot to every member's host",
+    "distribute.py | === copy ===",
+    "restore.py | Restore the member from the snapshot",
+    "restore.py | --- restored ---",
+    "restore.py | Compare the restored databases",
+    "restore.py | === restore ===",
+    "start.py | Start the member",
+    "start.py | === start ===",
+    "prove.py | Compare every member, old and new",
+    "prove.py | === prove ===",
+    "cutover.py | Compare every member, unless this run has done so",
+    "cutover.py | --- proven ---",
+    "cutover.py | Put the new manifests in place",
+    "cutover.py | Wait for the control plane on the external etcd",
+    "cutover.py | === cutover ===",
+    "confirm.py | Write and read through every API server",
+    "confirm.py | Wait for the leases of components and nodes",
+    "confirm.py | --- confirmed ---",
+    "confirm.py | Merge the external endpoints into kubeadm-config",
+    "confirm.py | Stop the stacked etcd, its data kept",
+    "confirm.py | --- retired ---",
+    "confirm.py | Show members, status and health",
+    "confirm.py | === confirm ===",
+    "confirm.py | Write the run's outcome",
+]
+
+MASTERS = {"master-1", "master-2", "master-3"}
+ETCD = {"etcd-1", "etcd-2", "etcd-3"}
+# Steps that change something on a fresh stacked cluster, and where.
+CHANGES = {
+    "Install the member's certificates": ETCD,
+    "Install the API server's client certificate": MASTERS,
+    "Prepare the new kube-apiserver manifest": MASTERS,
+    "Write the member's compose file": ETCD,
+    "Create the member's container": ETCD,
+    "Fence: stop API server, controller-manager and scheduler": MASTERS,
+    "Take the snapshot of the fenced cluster": {"master-1"},
+    "Copy the snapshot to every member's host": {"master-1"},
+    "Restore the member from the snapshot": ETCD,
+    "Start the member": ETCD,
+    "Put the new manifests in place": MASTERS,
+    "Wait for the control plane on the external etcd": MASTERS,
+    "Write and read through every API server": MASTERS,
+    "Merge the external endpoints into kubeadm-config": {"master-1"},
+    "Stop the stacked etcd, its data kept": MASTERS,
+}
+
+
+def _plan(outcome: Outcome) -> dict[str, set[str]]:
+    assert outcome.status == 0, outcome.text
+    plan = json.loads(outcome.stdout)["plan"]
+    return {step["name"].removeprefix("tasks/"): set(step["hosts_with_change"]) for step in plan}
+
+
+def test_dry_run_lists_every_step_in_order_and_changes_nothing(fresh_lab: Lab) -> None:
+    before = state_of(fresh_lab)
+    plan = _plan(pyinfra("--dry", "--json", "inventories/lab.py", "deploy.py"))
+    assert list(plan) == ORDER
+    changes = {name.partition(" | ")[2]: hosts for name, hosts in plan.items() if hosts}
+    # The certificates may exist on the control node from an earlier run.
+    changes.pop("Make the external cluster's certificates on the control node", None)
+    assert changes == CHANGES
+    assert state_of(fresh_lab) == before
+
+
+def test_refuses_options_that_would_break_the_order(fresh_lab: Lab) -> None:
+    before = state_of(fresh_lab)
+    for options in (("--no-wait",), ("--serial",), ("--limit", "masters"), ("--exclude", "etcd-2")):
+        outcome = pyinfra("-y", *options, "inventories/lab.py", "deploy.py")
+        assert outcome.status == 1, (options, outcome.text)
+        assert options[0].removeprefix("--exclude") in outcome.text
+        assert "Traceback" not in outcome.text
+    assert state_of(fresh_lab) == before

@@ -1,0 +1,109 @@
+"""A healthy cluster as preflight would have read it, for tests that break one thing of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unstack.observations import Content, EtcdHost, ListedMember, MasterHost, MemberStatus, Process
+from unstack.preflight import Cluster
+from unstack.topology import HostInput, Topology, read_topology
+
+MANIFESTS = Path(__file__).parent / "manifests"
+TEMPLATES = Path(__file__).parents[2] / "templates"
+APISERVER = (MANIFESTS / "kube-apiserver.yaml").read_text()
+ETCD = (MANIFESTS / "etcd.yaml").read_text()
+ADDRESSES = {
+    **{f"master-{number}": f"172.30.0.1{number}" for number in (1, 2, 3)},
+    **{f"etcd-{number}": f"172.30.0.3{number}" for number in (1, 2, 3)},
+}
+CONTENT = Content(100, 4711, 50, 333, frozenset({1, 2}), frozenset(), frozenset())
+
+
+def topology(**settings: object) -> Topology:
+    """Three masters and three external members; settings as in group_data."""
+    data = {"cluster": "test", "etcd_image": "etcd:v3.5.30", **settings}
+    return read_topology(
+        HostInput(
+            name,
+            frozenset({"masters" if name.startswith("master") else "etcd"}),
+            {**data, "address": address},
+        )
+        for name, address in ADDRESSES.items()
+    )
+
+
+def master(**changes: object) -> MasterHost:
+    """A healthy master with stacked etcd."""
+    fields: dict[str, object] = {
+        "is_root": True,
+        "live": {
+            "kube-apiserver": APISERVER,
+            "kube-controller-manager": "kind: Pod",
+            "kube-scheduler": "kind: Pod",
+            "etcd": ETCD,
+        },
+        "fenced": {},
+        "prepared": None,
+        "snapshot": None,
+        "processes": (
+            Process(10, 1, ("kube-apiserver", "--etcd-servers=https://127.0.0.1:2379")),
+            Process(11, 1, ("kube-controller-manager",)),
+            Process(12, 1, ("kube-scheduler",)),
+        ),
+        "same_filesystem": True,
+        "has_curl": True,
+        "free_bytes": 10 * 2**30,
+        "clock_offset_seconds": 0.01,
+    }
+    return MasterHost(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def etcd_host(**changes: object) -> EtcdHost:
+    """A host that is ready for a member."""
+    fields: dict[str, object] = {
+        "is_root": True,
+        "engine": "20.10.24",
+        "compose": ("docker compose",),
+        "has_image": True,
+        "container": None,
+        "listening": frozenset(),
+        "free_bytes": 10 * 2**30,
+        "has_data": False,
+        "restored": None,
+        "foreign": (),
+        "sha256": {},
+        "clock_offset_seconds": -0.01,
+    }
+    return EtcdHost(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def member(number: int, **changes: object) -> MemberStatus:
+    """A healthy stacked member, number 1 to 3; number 1 leads."""
+    listed = tuple(
+        ListedMember(one, f"m{one}", (f"https://172.30.0.1{one}:2380",), (), False) for one in (1, 2, 3)
+    )
+    fields: dict[str, object] = {
+        "member_id": number,
+        "version": "3.5.1",
+        "revision": 100,
+        "database_bytes": 20 * 2**20,
+        "leader": 1,
+        "raft_term": 4,
+        "is_healthy": True,
+        "members": listed,
+        "alarms": (),
+        "content": CONTENT,
+    }
+    return MemberStatus(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def cluster(**changes: object) -> Cluster:
+    """A healthy cluster; `changes` replace its parts."""
+    fields: dict[str, object] = {
+        "topology": topology(),
+        "masters": {f"master-{number}": master() for number in (1, 2, 3)},
+        "etcd_hosts": {f"etcd-{number}": etcd_host() for number in (1, 2, 3)},
+        "stacked": {f"master-{number}": member(number) for number in (1, 2, 3)},
+        "manifest_template": (TEMPLATES / "kube-apiserver-etcd.yaml.j2").read_text(),
+    }
+    return Cluster(**{**fields, **changes})  # type: ignore[arg-type]
