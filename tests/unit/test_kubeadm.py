@@ -1,0 +1,67 @@
+"""kubeadm's ClusterConfiguration: the etcd section becomes external, the rest stays as it is."""
+
+from __future__ import annotations
+
+import difflib
+
+import pytest
+import yaml
+from unstack.kubeadm import VERSIONS, KubeadmConfigError, with_external_etcd
+
+from tests.unit.cluster import MANIFESTS
+
+OLD = (MANIFESTS / "ClusterConfiguration.yaml").read_text()
+EXTERNAL = {
+    "endpoints": ["https://172.30.0.31:2379"],
+    "caFile": "/p/ca.crt",
+    "certFile": "/p/client.crt",
+    "keyFile": "/p/client.key",
+}
+
+
+def _merged(text: str) -> str:
+    return with_external_etcd(
+        text,
+        endpoints=EXTERNAL["endpoints"],  # type: ignore[arg-type]
+        cafile="/p/ca.crt",
+        certfile="/p/client.crt",
+        keyfile="/p/client.key",
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_merges_the_external_endpoints_and_keeps_every_other_line(version: str) -> None:
+    old = OLD.replace("kubeadm.k8s.io/v1beta2", version)
+    new = _merged(old)
+    assert yaml.safe_load(new) == {**yaml.safe_load(old), "etcd": {"external": EXTERNAL}}
+    changed = [
+        line
+        for line in difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=0)
+        if line[0] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    assert all(line[1:].startswith("  ") for line in changed), changed
+    assert [line for line in changed if line[0] == "-"] == [
+        "-  local:",
+        "-    dataDir: /var/lib/etcd",
+        "-    imageTag: 3.5.1-0",
+    ]
+
+
+def test_a_second_merge_is_none() -> None:
+    assert _merged(_merged(OLD)) == _merged(OLD)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "holds no ClusterConfiguration"),
+        ("a: [", "no readable YAML"),
+        (OLD.replace("v1beta2", "v1alpha3"), "apiVersion kubeadm.k8s.io/v1alpha3"),
+        (OLD.replace("kind: ClusterConfiguration", "kind: InitConfiguration"), "InitConfiguration"),
+        (OLD.replace("etcd:", "other:"), "neither etcd.local nor etcd.external"),
+        (_merged(OLD).replace("172.30.0.31", "10.9.9.9"), "another external etcd"),
+    ],
+)
+def test_refuses_what_it_cannot_merge(text: str, reason: str) -> None:
+    with pytest.raises(KubeadmConfigError, match=reason):
+        _merged(text)

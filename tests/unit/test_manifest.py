@@ -1,0 +1,133 @@
+"""The new kube-apiserver manifest is the live one with other etcd settings, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from unstack.manifest import (
+    ManifestError,
+    differs_only_in_etcd,
+    pki_directory,
+    read_apiserver,
+    read_etcd,
+    same_urls,
+    with_external_etcd,
+)
+
+from tests.unit.cluster import APISERVER, ETCD, TEMPLATES
+
+URLS = ("https://172.30.0.31:2379", "https://172.30.0.32:2379")
+PKI = "/etc/kubernetes/pki/etcd-external"
+TEMPLATE = (TEMPLATES / "kube-apiserver-etcd.yaml.j2").read_text()
+
+
+def _changed(text: str) -> str:
+    return with_external_etcd(
+        text,
+        client_urls=URLS,
+        cafile=f"{PKI}/ca.crt",
+        certfile=f"{PKI}/client.crt",
+        keyfile=f"{PKI}/client.key",
+        template=TEMPLATE,
+    )
+
+
+def _command(text: str) -> list[str]:
+    container = yaml.safe_load(text)["spec"]["containers"][0]
+    return [*container.get("command", ()), *container.get("args", ())]
+
+
+CUSTOM = (
+    APISERVER.replace(
+        "  annotations:\n", '  annotations:\n    example.com/owner: "the platform team"  # do not remove\n'
+    )
+    .replace(
+        "    - --etcd-servers=https://127.0.0.1:2379\n",
+        "    - --etcd-servers=https://127.0.0.1:2379\n"
+        "    - --audit-log-path=/var/log/audit.log\n"
+        "    # the company login\n"
+        '    - "--oidc-issuer-url=https://issuer.example"\n',
+    )
+    .replace("  volumes:\n", "  volumes:\n  - hostPath:\n      path: /srv/extra\n    name: extra\n")
+)
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        APISERVER,
+        CUSTOM,
+        CUSTOM.replace("\n", "\r\n"),
+        APISERVER.rstrip("\n"),
+        APISERVER.replace(
+            "- --etcd-servers=https://127.0.0.1:2379", "- '--etcd-servers=https://127.0.0.1:2379'  # own"
+        ),
+        APISERVER.replace(
+            "    - --etcd-cafile", "    - --etcd-servers=https://10.0.0.9:2379\n    - --etcd-cafile"
+        ),
+        APISERVER.replace("  - command:\n    - kube-apiserver\n", "  - command: [kube-apiserver]\n    args:\n"),
+    ],
+    ids=["kubeadm", "custom", "crlf", "no-newline-at-end", "quoted", "doubled", "args"],
+)
+def test_changes_the_etcd_settings_and_no_other_line(old: str) -> None:
+    new = _changed(old)
+    etcd = ("--etcd-cafile", "--etcd-certfile", "--etcd-keyfile", "--etcd-servers")
+    assert [line for line in new.splitlines() if not any(flag in line for flag in etcd)] == [
+        line for line in old.splitlines() if not any(flag in line for flag in etcd)
+    ]
+    assert [argument for argument in _command(new) if argument.startswith("--etcd-")] == [
+        f"--etcd-cafile={PKI}/ca.crt",
+        f"--etcd-certfile={PKI}/client.crt",
+        f"--etcd-keyfile={PKI}/client.key",
+        f"--etcd-servers={','.join(URLS)}",
+    ]
+    assert ("\r\n" in new) == ("\r\n" in old)
+    assert differs_only_in_etcd(old, new)
+
+
+def test_a_second_change_is_none() -> None:
+    assert _changed(_changed(CUSTOM)) == _changed(CUSTOM)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is missing or holds no Pod"),
+        ("{", "no readable YAML"),
+        ("kind: Pod\nspec: {containers: []}\n", "does not have one container"),
+        (ETCD, "does not run kube-apiserver"),
+        (APISERVER.replace("--etcd-servers=", "--other="), "has no --etcd-servers="),
+        (
+            "kind: Pod\nspec: {containers: [{command: [kube-apiserver, --etcd-servers=a, --etcd-cafile=b]}]}\n",
+            "one flag a line",
+        ),
+    ],
+)
+def test_refuses_what_it_cannot_change(text: str, reason: str) -> None:
+    with pytest.raises(ManifestError, match=reason):
+        _changed(text)
+
+
+def test_reads_what_kubeadm_writes() -> None:
+    manifest = read_apiserver(APISERVER)
+    assert manifest.etcd_servers == ("https://127.0.0.1:2379",)
+    assert manifest.advertise_address == "172.30.0.12"
+    assert manifest.secure_port == 6443
+    assert pki_directory(manifest) == PKI
+    # The stacked member's name is its node's, whatever the inventory calls the host.
+    assert read_etcd(ETCD).name == "cp-b"
+
+
+def test_client_pair_stays_where_it_is_on_a_migrated_master() -> None:
+    assert pki_directory(read_apiserver(_changed(APISERVER))) == PKI
+
+
+def test_refuses_a_pki_directory_that_the_container_does_not_see() -> None:
+    hidden = APISERVER.replace("/etc/kubernetes/pki/apiserver-etcd", "/opt/pki/apiserver-etcd")
+    with pytest.raises(ManifestError, match="mounts no host directory that holds /opt/pki"):
+        pki_directory(read_apiserver(hidden))
+
+
+def test_urls_are_the_same_in_any_order() -> None:
+    assert same_urls(("https://a:1", "https://b:1/"), ("https://b:1", "https://a:1"))
+    assert not same_urls(("https://a:1",), ("https://a:1", "https://b:1"))

@@ -1,0 +1,92 @@
+"""Scripts that run on the hosts, tried on this one where they change nothing or a scratch directory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from unstack.observations import parse_report, read_etcd_host, read_master_host
+from unstack.scripts import script
+
+SCRIPTS = Path(__file__).parents[2] / "unstack/scripts"
+
+
+def _run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = script(name, *arguments).get_raw_value()
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_arguments_never_become_shell(tmp_path: Path) -> None:
+    evil = f"$(touch {tmp_path}/a)'`touch {tmp_path}/b`\"; touch {tmp_path}/c #"
+    done = _run("observe-master", str(tmp_path), evil, evil)
+    assert not list(tmp_path.iterdir()), done
+
+
+def test_reports_manifests_and_a_clock(tmp_path: Path) -> None:
+    (tmp_path / "kube-apiserver.yaml").write_text("kind: Pod\n# äöü\n")
+    done = _run("observe-master", str(tmp_path), str(tmp_path / "kept"), str(tmp_path / "state"))
+    assert done.returncode == 0, done.stderr
+    master = read_master_host(done.stdout.splitlines())
+    assert master.live["kube-apiserver"] == "kind: Pod\n# äöü\n"
+    assert master.same_filesystem
+    assert abs(master.clock_offset_seconds) < 2
+    assert master.is_root == (os.getuid() == 0)
+
+
+def test_tells_foreign_data_from_its_own(tmp_path: Path) -> None:
+    for name in ("snapshot-1.db", "restoring-1", "previous-1", "lost+found", "somebody.txt"):
+        (tmp_path / name).mkdir()
+    done = _run("observe-etcd-host", str(tmp_path), str(tmp_path / "etc"), "image:v1", "etcd", "1")
+    assert done.returncode == 0, done.stderr
+    host = read_etcd_host(done.stdout.splitlines())
+    assert [Path(path).name for path in host.foreign] == ["somebody.txt"]
+    assert not host.has_data
+
+
+def _fence_alone(background: str, manifests: Path, kept: Path) -> subprocess.CompletedProcess[str]:
+    """The fence in a process namespace of its own: this host may run a real control plane."""
+    fence = script("fence", str(manifests), str(kept), "1").get_raw_value()
+    return subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", f"{background} {fence}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_a_fence_holds_only_when_the_processes_are_gone(tmp_path: Path) -> None:
+    manifests, kept = tmp_path / "manifests", tmp_path / "kept"
+    manifests.mkdir()
+    (manifests / "kube-scheduler.yaml").write_text("kind: Pod\n")
+    program = tmp_path / "kube-scheduler"
+    program.symlink_to("/bin/sleep")
+    done = _fence_alone(f"{program} 30 &", manifests, kept)
+    assert done.returncode == 1
+    assert "still running after 1 s" in done.stderr
+    done = _fence_alone("", manifests, kept)
+    assert done.returncode == 0, done.stderr
+    assert (kept / "fenced/kube-scheduler.yaml").read_text() == "kind: Pod\n"
+    assert (kept / "fenced").stat().st_mode & 0o077 == 0
+
+
+def test_a_changed_snapshot_is_not_restored(tmp_path: Path) -> None:
+    (tmp_path / "snapshot-r.db").write_bytes(b"changed")
+    done = _run("restore", str(tmp_path), "r", "00", "1", "token", "image:v1", "n", "https://n:2380", "n=u")
+    assert done.returncode == 1
+    assert "sha256 differs" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["snapshot-r.db"]
+
+
+@pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.sh")), ids=lambda path: path.name)
+def test_scripts_are_posix_shell(path: Path) -> None:
+    done = subprocess.run(["sh", "-n", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert path.read_text().startswith("# shellcheck shell=sh\n")
+
+
+def test_parses_what_a_report_line_is(tmp_path: Path) -> None:
+    done = _run("observe-member-data", str(tmp_path), "no-such-container")
+    assert parse_report(done.stdout.splitlines()) == {"container": ("",)}
