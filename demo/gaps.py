@@ -19,6 +19,10 @@ class Gap:
         """Its length."""
         return self.end - self.begin
 
+    def overlap(self, other: Gap) -> float:
+        """For how long both last at once, in seconds."""
+        return max(0.0, min(self.end, other.end) - max(self.begin, other.begin))
+
     def shifted(self, seconds: float) -> Gap:
         """The same span on a clock that is ahead by `seconds`."""
         return Gap(self.begin + seconds, self.end + seconds)

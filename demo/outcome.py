@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from demo.errors import DemoError
+from demo.gaps import Gap
 
 # The order in which a run passes through them.
 PARTS = ("fence", "snapshot", "copy", "restore", "start", "prove", "cutover")
@@ -45,6 +46,23 @@ class Outcome(_Read):
     parts: dict[str, float]
     cutover_started: float
     proof: Proof
+
+
+def spans(outcome: Outcome) -> dict[str, Gap]:
+    """When each part of the outage took place, in Unix time.
+
+    The parts follow each other without a pause, and all but the last end as the cutover starts.
+    What the tool did before the fence and after the cutover is no part of it and left out.
+    """
+    *before, cutover = PARTS
+    found: dict[str, Gap] = {}
+    moment = outcome.cutover_started
+    for part in reversed(before):
+        begin = moment - outcome.parts.get(part, 0.0)
+        found[part] = Gap(begin, moment)
+        moment = begin
+    end = outcome.cutover_started + outcome.parts.get(cutover, 0.0)
+    return {part: found[part] for part in before} | {cutover: Gap(outcome.cutover_started, end)}
 
 
 def newest(runs: Path, since: float) -> Outcome:

@@ -8,7 +8,7 @@ from datetime import datetime
 from demo.external import View
 from demo.floor import Floor
 from demo.gaps import Gap
-from demo.outcome import PARTS, Outcome, Proof
+from demo.outcome import Outcome, Proof, spans
 from demo.pods import PodTimes
 from demo.processes import Process
 from demo.result import RATIO_LIMIT, Result, Written
@@ -60,12 +60,25 @@ def written(entries: Iterable[Written]) -> str:
 def floor(measured: Floor) -> str:
     """What stopping and starting alone takes, master by master."""
     rows: list[list[Cell]] = [
-        [master, measured.gone_seconds[master], measured.ready_seconds[master], gap.seconds]
+        [
+            master,
+            measured.gone_seconds[master],
+            measured.started_seconds.get(master),
+            measured.ready_seconds[master],
+            gap.seconds,
+        ]
         for master, gap in measured.gaps.items()
         if master in measured.gone_seconds
     ]
-    text = table(["master", "stopped after, s", "ready after, s", "no write for, s"], rows)
-    return f"{text}\nthrough the load balancer, no write for: {measured.seconds:.1f} s"
+    headers = ["master", "stopped after, s", "started after, s", "ready after, s", "no write for, s"]
+    return "\n".join(
+        [
+            table(headers, rows),
+            f"through the load balancer, no write for: {measured.seconds:.1f} s",
+            f"kubelet waited {measured.kubelet_wait_seconds:.1f} s before it started the first API server"
+            f" again; without that wait: {measured.without_wait_seconds:.1f} s",
+        ]
+    )
 
 
 def outage(result: Result) -> str:
@@ -82,14 +95,25 @@ def outage(result: Result) -> str:
             f"bare floor: {result.floor.seconds:.1f} s; ratio {result.ratio:.2f},"
             f" {comparison} the limit of {RATIO_LIMIT}"
         )
+        strict = result.floor.without_wait_seconds
+        lines.append(f"bare floor without kubelet's wait: {strict:.1f} s; ratio {gap.seconds / strict:.2f}")
     if result.outcome is not None:
-        parts = result.outcome.parts
-        rows: list[list[Cell]] = [[name, parts.get(name)] for name in PARTS]
-        rows += [[name, seconds] for name, seconds in parts.items() if name not in PARTS]
-        total = sum(parts.values())
-        rows += [["sum of the parts", total], ["outage less the parts", gap.seconds - total]]
-        lines += ["", table(["part of the outage", "seconds"], rows)]
+        lines += ["", parts(result.outcome, gap)]
     return "\n".join(lines)
+
+
+def parts(outcome: Outcome, gap: Gap) -> str:
+    """What each part took, and how much of that no write was acknowledged.
+
+    Writes still succeed while the fence goes up, and again before the last master is done.
+    """
+    rows: list[list[Cell]] = []
+    inside = 0.0
+    for name, span in spans(outcome).items():
+        inside += span.overlap(gap)
+        rows.append([name, outcome.parts.get(name), span.overlap(gap)])
+    rows += [["none of these", None, gap.seconds - inside], ["the outage", None, gap.seconds]]
+    return table(["part", "took, s", "of that without a write, s"], rows)
 
 
 def proof(measured: Proof) -> str:

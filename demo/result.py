@@ -83,7 +83,9 @@ class Result:
             "seconds": self.floor.seconds,
             "gaps_seconds": {name: gap.seconds for name, gap in self.floor.gaps.items()},
             "gone_seconds": dict(self.floor.gone_seconds),
+            "started_seconds": dict(self.floor.started_seconds),
             "ready_seconds": dict(self.floor.ready_seconds),
+            "without_wait_seconds": self.floor.without_wait_seconds,
             "healthy_seconds": self.floor.healthy_seconds,
         }
 

@@ -14,6 +14,9 @@ from demo.result import Result, Written
 
 PARTS = {"fence": 4.0, "snapshot": 1.0, "copy": 0.5, "restore": 0.5, "start": 2.0, "cutover": 11.0}
 MEMBER = {"name": "x", "hash": 1, "compact_revision": 2, "revision": 3, "keys": 4}
+# It began 2 s before the fence, which began 8 s before the cutover, and ended 1 s before the
+# cutover was done on the last master.
+OUTAGE = Gap(990.0, 1010.0)
 
 
 def result(**changed):
@@ -21,6 +24,7 @@ def result(**changed):
         "floor": Floor(
             gaps={"m1": Gap(0, 15), "load-balancer": Gap(0, 16)},
             gone_seconds={"m1": 4.0},
+            started_seconds={"m1": 6.0},
             ready_seconds={"m1": 11.0},
             healthy_seconds=20.0,
             acknowledged={},
@@ -38,7 +42,7 @@ def result(**changed):
             Written("loaded beforehand", 2000, []),
             Written("load-balancer", 500, [], Gap(0, 20)),
         ],
-        "longest_gap": Gap(0.0, 20.0),
+        "longest_gap": OUTAGE,
         "pods": [PodTimes("m1", 1.5, 6.0)],
     }
     return Result(**{**fields, **changed})
@@ -56,9 +60,24 @@ def test_tells_the_outage_its_ratio_and_its_parts():
     text = render(result())
     assert "through the load balancer: 20.0 s" in text
     assert "bare floor: 16.0 s; ratio 1.25, within the limit of 1.4" in text
-    assert re.search(r"^snapshot +1\.0$", text, re.MULTILINE)
-    assert re.search(r"^prove +-$", text, re.MULTILINE)
-    assert re.search(r"^outage less the parts +1\.0$", text, re.MULTILINE)
+    for line in ("fence +4.0 +4.0", "snapshot +1.0 +1.0", "prove +- +0.0", "cutover +11.0 +10.0"):
+        assert re.search(f"^{line}$", text, re.MULTILINE), line
+    assert re.search(r"^none of these +- +2\.0$", text, re.MULTILINE)
+    assert re.search(r"^the outage +- +20\.0$", text, re.MULTILINE)
+
+
+def test_leaves_out_what_the_tool_did_before_and_after_the_outage():
+    outcome = result().outcome
+    longer = {"pki": 100.0, **outcome.parts, "confirm": 100.0}
+    text = render(result(outcome=outcome.model_copy(update={"parts": longer})))
+    assert "confirm" not in text
+    assert re.search(r"^fence +4\.0 +4\.0$", text, re.MULTILINE)
+
+
+def test_tells_the_floor_without_the_wait_that_a_changed_manifest_is_spared():
+    text = render(result())
+    assert "kubelet waited 6.0 s before it started the first API server again" in text
+    assert "bare floor without kubelet's wait: 10.0 s; ratio 2.00" in text
 
 
 def test_says_plainly_that_the_outage_was_too_long():
