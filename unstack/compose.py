@@ -10,12 +10,12 @@ from unstack.topology import Member, Topology
 from unstack.versions import EtcdVersion
 
 
-def etcd_flags(topology: Topology, member: Member, *, token: str) -> tuple[str, ...]:
+def etcd_flags(topology: Topology, member: Member) -> tuple[str, ...]:
     """etcd's command line for one member, for the version in the image."""
-    return ("etcd", *_identity(topology, member, token), *_tls(topology), *_tuning(topology))
+    return ("etcd", *_identity(topology, member), *_tls(topology), *_tuning(topology))
 
 
-def _identity(topology: Topology, member: Member, token: str) -> Iterator[str]:
+def _identity(topology: Topology, member: Member) -> Iterator[str]:
     settings = topology.settings
     loopback = f"https://127.0.0.1:{settings.etcd_client_port}"
     yield f"--name={member.name}"
@@ -26,9 +26,9 @@ def _identity(topology: Topology, member: Member, token: str) -> Iterator[str]:
     yield f"--initial-advertise-peer-urls={member.peer_url}"
     yield f"--initial-cluster={topology.initial_cluster}"
     # Never "new": a member whose restore failed would start as an empty voter that passes every
-    # health check. With "existing" it exits; with restored data the flag is ignored.
+    # health check. With "existing" it exits; with restored data the flag is ignored, and so is
+    # --initial-cluster-token, which the restore has written into the data.
     yield "--initial-cluster-state=existing"
-    yield f"--initial-cluster-token={token}"
 
 
 def _tls(topology: Topology) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _tuning(topology: Topology) -> Iterator[str]:
         yield "--experimental-compact-hash-check-enabled=true"
 
 
-def render_compose(topology: Topology, member: Member, template: str, *, token: str) -> str:
+def render_compose(topology: Topology, member: Member, template: str) -> str:
     """The member's compose file, for the compose plugin and docker-compose 1.27 or newer."""
     settings = topology.settings
     pki = f"{settings.etcd_config_directory}/pki"
@@ -82,7 +82,7 @@ def render_compose(topology: Topology, member: Member, template: str, *, token: 
         cluster=settings.cluster,
         image=settings.etcd_image,
         container=settings.etcd_container,
-        command=etcd_flags(topology, member, token=token),
+        command=etcd_flags(topology, member),
         environment={
             "ETCDCTL_API": "3",
             "ETCDCTL_ENDPOINTS": f"https://127.0.0.1:{settings.etcd_client_port}",

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from demo.api import tls_context
 from demo.objects import create_namespace, listed, missing
 from demo.pods import measure
 from demo.writers import LOAD_BALANCER, Writers
 from lab import Lab, Node
 from lab.state import KUBECONFIG
-
 from tests.commands import REPOSITORY, Outcome, pyinfra, state_of
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
@@ -132,13 +132,14 @@ def test_manifest_differs_from_the_old_one_in_the_etcd_settings_alone(migrated: 
         assert f"--etcd-servers={servers}" in command
         # kubelet runs it: the process, not only the file.
         _await(RUNNING.format(f"--etcd-servers={servers}"), migrated.lab, node, 5)
-    _await(RUNNING.format("--oidc-issuer-url=https://issuer.example"), migrated.lab, migrated.lab.masters[2], 5)
+    _await(
+        RUNNING.format("--oidc-issuer-url=https://issuer.example"), migrated.lab, migrated.lab.masters[2], 5
+    )
 
 
 def test_all_components_were_started_anew(migrated: Migrated) -> None:
     started = (
-        "for p in $(pgrep -x 'kube-apiserver|kube-controller|kube-scheduler'); do "
-        "stat -c %Y /proc/$p; done"
+        "for p in $(pgrep -x 'kube-apiserver|kube-controller|kube-scheduler'); do stat -c %Y /proc/$p; done"
     )
     for node in migrated.lab.masters:
         status, output = migrated.lab.exec(node, started)
@@ -156,14 +157,20 @@ def test_stacked_etcd_is_at_rest_and_its_data_is_kept(migrated: Migrated) -> Non
             "&& test -f /var/lib/etcd/member/snap/db && ls -A /etc/kubernetes/manifests",
         )
         assert status == 0, output
-        assert output.split() == ["kube-apiserver.yaml", "kube-controller-manager.yaml", "kube-scheduler.yaml"]
+        assert output.split() == [
+            "kube-apiserver.yaml",
+            "kube-controller-manager.yaml",
+            "kube-scheduler.yaml",
+        ]
 
 
 def test_kubeadm_config_names_the_external_cluster_and_keeps_the_rest(migrated: Migrated) -> None:
     lab = migrated.lab
     text = lab.kubectl("-n", "kube-system", "get", "configmap", "kubeadm-config", "-o", "json")
     new = yaml.safe_load(json.loads(text)["data"]["ClusterConfiguration"])
-    old = yaml.safe_load(_read(lab, lab.masters[0], "/etc/kubernetes/unstack/stacked/ClusterConfiguration.yaml"))
+    old = yaml.safe_load(
+        _read(lab, lab.masters[0], "/etc/kubernetes/unstack/stacked/ClusterConfiguration.yaml")
+    )
     assert set(new["etcd"]) == {"external"}
     assert new["etcd"]["external"]["endpoints"] == [f"https://{one.ip}:2379" for one in lab.etcd]
     assert set(old["etcd"]) == {"local"}
@@ -217,9 +224,20 @@ def test_restore_alone_never_touches_live_data(migrated: Migrated) -> None:
 def test_journal_holds_every_step_and_no_secret(migrated: Migrated) -> None:
     journal = (REPOSITORY / ".unstack/lab/journal.jsonl").read_text()
     run = [json.loads(line) for line in journal.splitlines()]
-    stages = [line["stage"] for line in run if line["run"] == migrated.report["run"] and line["event"] == "stage"]
+    stages = [
+        line["stage"] for line in run if line["run"] == migrated.report["run"] and line["event"] == "stage"
+    ]
     assert stages == [
-        "preflight", "pki", "prepare", "fence", "snapshot", "copy", "restore", "start", "prove", "cutover",
+        "preflight",
+        "pki",
+        "prepare",
+        "fence",
+        "snapshot",
+        "copy",
+        "restore",
+        "start",
+        "prove",
+        "cutover",
         "confirm",
     ]
     for path in Path(REPOSITORY / ".unstack/lab/pki").rglob("*.key"):

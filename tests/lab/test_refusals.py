@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from lab import Lab, Node
 
+from lab import Lab, Node
 from tests.commands import REPOSITORY, Outcome, pyinfra, state_of
 
 
@@ -26,7 +26,9 @@ def _refused(outcome: Outcome, *lines: str) -> None:
 
 
 @contextmanager
-def _inventory(tmp_path: Path, masters: list[Mapping[str, str]], etcd: list[Mapping[str, str]]) -> Iterator[str]:
+def _inventory(
+    tmp_path: Path, masters: list[Mapping[str, str]], etcd: list[Mapping[str, str]]
+) -> Iterator[str]:
     """An inventory file of the lab's hosts with other names and addresses."""
     facts = json.loads((REPOSITORY / ".lab/lab.json").read_text())
     ssh = {
@@ -118,7 +120,7 @@ def test_refuses_every_unfit_host_in_one_pass_and_changes_nothing(fresh_lab: Lab
             (
                 master_3,
                 "mv /bin/date /bin/date.real && "
-                "printf '#!/bin/sh\\nexec /bin/date.real -d \"+5 seconds\" \"$@\"\\n' > /bin/date && chmod +x /bin/date",
+                'printf \'#!/bin/sh\\nexec /bin/date.real -d "+5 seconds" "$@"\\n\' > /bin/date && chmod +x /bin/date',
                 "mv /bin/date.real /bin/date",
             ),
             (master_2, "mv /etc/sudoers.d /root/", "mv /root/sudoers.d /etc/"),
@@ -148,8 +150,9 @@ def test_refuses_an_unreachable_host_an_unhealthy_member_and_a_missing_manifest(
     moved = "mv /etc/kubernetes/manifests/kube-scheduler.yaml /root/"
     back = "mv /root/kube-scheduler.yaml /etc/kubernetes/manifests/"
     # A stopped process keeps its port: the member neither answers nor refuses.
-    with _broken(lab, lab.masters[1], moved, back), _broken(
-        lab, lab.masters[2], "pkill -STOP -x etcd", "pkill -CONT -x etcd"
+    with (
+        _broken(lab, lab.masters[1], moved, back),
+        _broken(lab, lab.masters[2], "pkill -STOP -x etcd", "pkill -CONT -x etcd"),
     ):
         outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
     lab.start(lab.etcd[2])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from lab import Lab
-
 from tests.commands import Outcome, pyinfra, state_of
 
 # The story of a migration. What pyinfra merges the hosts' operations into must be exactly this.

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from unstack.compose import etcd_flags, render_compose
 
 from tests.unit.cluster import TEMPLATES, topology
+from unstack.compose import etcd_flags, render_compose
 
 TEMPLATE = (TEMPLATES / "docker-compose.yaml.j2").read_text()
 
 
 def _flags(image: str) -> tuple[str, ...]:
     cluster = topology(etcd_image=image, allow_inconsistent_etcd=True)
-    return etcd_flags(cluster, cluster.members[1], token="t")
+    return etcd_flags(cluster, cluster.members[1])
 
 
 def test_compose_file_runs_the_member_as_it_has_to() -> None:
     cluster = topology()
-    text = render_compose(cluster, cluster.members[1], TEMPLATE, token="unstack-test-1")
+    text = render_compose(cluster, cluster.members[1], TEMPLATE)
     service = yaml.safe_load(text)["services"]["etcd"]
     assert service["network_mode"] == "host"
     assert service["container_name"] == "etcd"
     assert service["image"] == "etcd:v3.5.30"
-    assert service["command"] == list(etcd_flags(cluster, cluster.members[1], token="unstack-test-1"))
+    assert service["command"] == list(etcd_flags(cluster, cluster.members[1]))
     assert service["healthcheck"]["test"][0] == "CMD"
     assert "PRIVATE KEY" not in text
 

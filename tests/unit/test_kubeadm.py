@@ -6,9 +6,9 @@ import difflib
 
 import pytest
 import yaml
-from unstack.kubeadm import VERSIONS, KubeadmConfigError, with_external_etcd
 
 from tests.unit.cluster import MANIFESTS
+from unstack.kubeadm import VERSIONS, KubeadmConfigError, with_external_etcd
 
 OLD = (MANIFESTS / "ClusterConfiguration.yaml").read_text()
 EXTERNAL = {

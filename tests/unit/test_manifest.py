@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
+
+from tests.unit.cluster import APISERVER, ETCD, TEMPLATES
 from unstack.manifest import (
     ManifestError,
     differs_only_in_etcd,
@@ -13,8 +15,6 @@ from unstack.manifest import (
     same_urls,
     with_external_etcd,
 )
-
-from tests.unit.cluster import APISERVER, ETCD, TEMPLATES
 
 URLS = ("https://172.30.0.31:2379", "https://172.30.0.32:2379")
 PKI = "/etc/kubernetes/pki/etcd-external"
@@ -65,7 +65,9 @@ CUSTOM = (
         APISERVER.replace(
             "    - --etcd-cafile", "    - --etcd-servers=https://10.0.0.9:2379\n    - --etcd-cafile"
         ),
-        APISERVER.replace("  - command:\n    - kube-apiserver\n", "  - command: [kube-apiserver]\n    args:\n"),
+        APISERVER.replace(
+            "  - command:\n    - kube-apiserver\n", "  - command: [kube-apiserver]\n    args:\n"
+        ),
     ],
     ids=["kubeadm", "custom", "crlf", "no-newline-at-end", "quoted", "doubled", "args"],
 )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 
 import pytest
+
 from unstack.observations import parse_report, read_member_status
 
 MEMBER = 15273107461913520410  # beyond 2**53: a float would round it

@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from unstack.observations import Process, Restored
-from unstack.placement import Phase
-from unstack.preflight import Cluster, judge
-from unstack.problems import Problem
 
 from tests.unit.cluster import (
     APISERVER,
@@ -19,6 +15,10 @@ from tests.unit.cluster import (
     member,
     topology,
 )
+from unstack.observations import Process, Restored
+from unstack.placement import Phase
+from unstack.preflight import Cluster, judge
+from unstack.problems import Problem
 
 EXTERNAL = "https://172.30.0.31:2379,https://172.30.0.32:2379,https://172.30.0.33:2379"
 
@@ -144,9 +144,7 @@ def test_accepts_a_fenced_cluster_with_members_of_an_unfinished_run() -> None:
     ours = Restored("20261124T000000Z", "ab", 100, "token", "cd")
     unfinished = replace(
         cluster(),
-        masters={
-            f"master-{number}": master(live=live, fenced=fenced, processes=()) for number in (1, 2, 3)
-        },
+        masters={f"master-{number}": master(live=live, fenced=fenced, processes=()) for number in (1, 2, 3)},
         etcd_hosts={
             f"etcd-{number}": etcd_host(
                 has_data=True, restored=ours, container="running", listening=frozenset({2379, 2380})

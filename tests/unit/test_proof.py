@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from unstack.observations import Content, ListedMember, MemberStatus
-from unstack.proof import Proof
 
 from tests.unit.cluster import CONTENT, member, topology
+from unstack.observations import Content, ListedMember, MemberStatus
+from unstack.proof import Proof
 
 TOPOLOGY = topology()
 OLD = {f"master-{number}": member(number) for number in (1, 2, 3)}

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from unstack.observations import parse_report, read_etcd_host, read_master_host
 from unstack.scripts import script
 

@@ -12,17 +12,14 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack.compose import render_compose
 from unstack.facts.cluster import (
-    cluster_phase,
     observe_etcd_host,
     observe_master,
-    observe_masters,
     placed,
 )
 from unstack.manifest import ManifestError, pki_directory, with_external_etcd
 from unstack.operations.pki import KEY_MODE, put_file
-from unstack.operations.restore import initial_cluster_token
 from unstack.operations.start import compose_words
-from unstack.placement import Phase, Placed, Placement
+from unstack.placement import Placed, Placement
 from unstack.run import Run
 from unstack.scripts import script
 from unstack.topology import Topology
@@ -56,15 +53,8 @@ def write_compose_file(run: Run) -> Generator[StringCommand]:
     if member is None:
         raise OperationError(f"{host.name} is no external member")
     observed = observe_etcd_host(host, topology)
-    token = initial_cluster_token(settings.cluster, run.id)
-    if (
-        observed.restored is not None
-        and cluster_phase(topology, observe_masters(topology)) is not Phase.STACKED
-    ):
-        # The live cluster keeps its token: a new one would recreate its containers for nothing.
-        token = observed.restored.token
     template = (TEMPLATES / "docker-compose.yaml.j2").read_text(encoding="utf-8")
-    content = render_compose(topology, member, template, token=token)
+    content = render_compose(topology, member, template)
     path = f"{settings.etcd_config_directory}/docker-compose.yaml"
     if observed.sha256.get(path) == hashlib.sha256(content.encode()).hexdigest():
         host.noop(f"{path} is as it should be")

@@ -1,0 +1,48 @@
+"""Every stage runs alone, as a command of its own, and finds on the hosts what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab import Lab
+from tests.commands import REPOSITORY, pyinfra
+
+STAGES = (
+    "preflight",
+    "pki",
+    "prepare",
+    "fence",
+    "snapshot",
+    "distribute",
+    "restore",
+    "start",
+    "prove",
+    "cutover",
+    "confirm",
+)
+
+
+def test_stages_one_by_one_make_a_migration(fresh_lab: Lab) -> None:
+    lab = fresh_lab
+    lab.kubectl("create", "configmap", "before", "--from-literal=written=before")
+    for stage in STAGES:
+        outcome = pyinfra("-y", "inventories/lab.py", f"tasks/{stage}.py")
+        assert outcome.status == 0, (stage, outcome.text)
+    assert lab.kubectl("get", "configmap", "before", "-o", "jsonpath={.data.written}") == "before"
+    servers = ",".join(f"https://{one.ip}:2379" for one in lab.etcd)
+    for node in lab.masters:
+        status, output = lab.exec(node, "tr '\\0' '\\n' < /proc/$(pgrep -x kube-apiserver)/cmdline")
+        assert status == 0, output
+        assert f"--etcd-servers={servers}" in output
+    outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
+    assert outcome.status == 0, outcome.text
+    assert "Migrated already" in outcome.text
+    assert "Success" not in outcome.text
+
+
+def test_every_stage_of_the_deploy_is_a_task() -> None:
+    deploy = (REPOSITORY / "deploy.py").read_text()
+    assert [line.split('"')[1] for line in deploy.splitlines() if line.startswith("local.include(")] == [
+        f"tasks/{stage}.py" for stage in STAGES
+    ]
+    assert {path.stem for path in Path(REPOSITORY / "tasks").glob("*.py")} == set(STAGES)
