@@ -19,4 +19,4 @@ def lab() -> Lab:
 def fresh_lab(lab: Lab) -> Iterator[Lab]:
     """The lab as a fresh stacked cluster."""
     lab.reset()
-    yield lab
+    return lab

@@ -54,8 +54,14 @@ def _parse(text: str) -> Any:
     try:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ManifestError(f"the manifest is no readable YAML: {first}") from None
+        raise ManifestError(f"the manifest is no readable YAML: {yaml_problem(error)}") from None
+
+
+def yaml_problem(error: YAMLError) -> str:
+    """What is wrong and in which line, in one line: ruamel's own text has several."""
+    problem = getattr(error, "problem", None) or next(iter(str(error).splitlines()), "")
+    mark = getattr(error, "problem_mark", None)
+    return str(problem) if mark is None else f"{problem} (line {mark.line + 1})"
 
 
 def _container(text: str, component: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -66,6 +72,16 @@ def _container(text: str, component: str) -> tuple[dict[str, Any], dict[str, Any
         (container,) = document["spec"]["containers"]
     except (KeyError, TypeError, ValueError):
         raise ManifestError(f"{component}.yaml does not have one container") from None
+    if not isinstance(container, dict):
+        raise ManifestError(f"{component}.yaml has a container that is no mapping")
+    for holder, key in (
+        (container, "command"),
+        (container, "args"),
+        (container, "volumeMounts"),
+        (document["spec"], "volumes"),
+    ):
+        if not isinstance(holder.get(key) or [], list):
+            raise ManifestError(f"{component}.yaml has {key} that are no list")
     command = _argv(container)
     if not command or command[0].rsplit("/", 1)[-1] != component:
         raise ManifestError(f"{component}.yaml does not run {component}")
@@ -83,11 +99,31 @@ def flag(command: Sequence[str], name: str) -> str | None:
     return values[-1] if values else None
 
 
+def _refuse_other_spellings(command: Sequence[str]) -> None:
+    """kube-apiserver also takes `--etcd_servers=x` and `--etcd-servers x`.
+
+    Left in place beside our own flags these would win or be added to them, and an API server
+    would go on with the stacked etcd or its CA although the manifest seems to name ours.
+    Raises ManifestError.
+    """
+    for argument in command:
+        name, equals, _ = argument.partition("=")
+        plain = name.replace("_", "-")
+        if plain.startswith("--") and plain[2:] in ETCD_FLAGS and (not equals or plain != name):
+            raise ManifestError(f"kube-apiserver.yaml has {name}, expected {plain}=VALUE in one item")
+
+
 def read_apiserver(text: str) -> ApiServerManifest:
-    """Read a kube-apiserver manifest. Raises ManifestError where it is none."""
+    """Read a kube-apiserver manifest.
+
+    Raises ManifestError where it is none, or spells an etcd setting in a way kubeadm never does.
+    """
     document, container = _container(text, "kube-apiserver")
     command = _argv(container)
-    servers = flag(command, "etcd-servers")
+    _refuse_other_spellings(command)
+    # Every one counts: kube-apiserver's --etcd-servers is a list that each further flag adds to.
+    prefix = "--etcd-servers="
+    servers = ",".join(a[len(prefix) :] for a in command if a.startswith(prefix)).strip(",")
     if not servers:
         raise ManifestError("kube-apiserver.yaml has no --etcd-servers=")
     port = flag(command, "secure-port") or "6443"
@@ -121,10 +157,15 @@ def _host_paths(document: dict[str, Any], container: dict[str, Any]) -> Iterable
     paths = {
         volume.get("name"): volume["hostPath"].get("path", "")
         for volume in document["spec"].get("volumes") or ()
-        if isinstance(volume.get("hostPath"), dict)
+        if isinstance(volume, dict) and isinstance(volume.get("hostPath"), dict)
     }
     for mount in container.get("volumeMounts") or ():
-        if mount.get("name") in paths:
+        # With a subPath the container sees another directory than the volume's own.
+        if (
+            isinstance(mount, dict)
+            and mount.get("name") in paths
+            and not {"subPath", "subPathExpr"} & set(mount)
+        ):
             yield paths[mount["name"]].rstrip("/"), str(mount.get("mountPath", "")).rstrip("/")
 
 
@@ -142,11 +183,18 @@ def pki_directory(manifest: ApiServerManifest) -> str:
     base = manifest.etcd_certfile.rsplit("/", 1)[0]
     if not base:
         raise ManifestError("kube-apiserver.yaml has no --etcd-certfile= to put the new one beside")
-    if base.rsplit("/", 1)[-1] == PKI_SUBDIRECTORY:
-        return base
-    for host, container in manifest.host_path_mounts:
-        if host == container and (base == host or base.startswith(f"{host}/")):
-            return f"{base}/{PKI_SUBDIRECTORY}"
+    # A master that is migrated already names our directory itself.
+    directory = base if base.rsplit("/", 1)[-1] == PKI_SUBDIRECTORY else f"{base}/{PKI_SUBDIRECTORY}"
+    # The deepest mount is the one that shows: another may be mounted over a part of it.
+    holders = [
+        (container, host)
+        for host, container in manifest.host_path_mounts
+        if directory == container or directory.startswith(f"{container}/")
+    ]
+    if holders:
+        container, host = max(holders, key=lambda holder: len(holder[0]))
+        if host == container:
+            return directory
     raise ManifestError(f"kube-apiserver.yaml mounts no host directory that holds {base}")
 
 
@@ -190,7 +238,17 @@ def with_external_etcd(
         raise ManifestError("kube-apiserver.yaml does not have one flag a line, as kubeadm writes it")
     first, match = places[0]
     ending = "\r\n" if lines[first].endswith("\r\n") else "\n"
-    block = [f"{match['indent']}{line}{ending}" for line in rendered.splitlines() if line.strip()]
+    # What somebody noted behind a flag stays behind it.
+    notes = {
+        place["name"]: note[0]
+        for number, place in places
+        if (note := re.search(r"\s+#.*$", lines[number].rstrip("\r\n")))
+    }
+    block = [
+        f"{match['indent']}{line}{notes.get(line.partition('=')[0][4:], '')}{ending}"
+        for line in rendered.splitlines()
+        if line.strip()
+    ]
     taken = {number for number, _ in places}
     new = "".join(
         "".join(block) if number == first else line

@@ -55,9 +55,10 @@ class Process:
         return self.arguments[0].rsplit("/", 1)[-1] if self.arguments else ""
 
     def value(self, flag: str) -> str | None:
-        """The value of --flag=value, or None."""
+        """The value of --flag=value, or None; values of a repeated flag joined, as a list flag adds up."""
         prefix = f"--{flag}="
-        return next((a[len(prefix) :] for a in self.arguments if a.startswith(prefix)), None)
+        values = [a[len(prefix) :] for a in self.arguments if a.startswith(prefix)]
+        return ",".join(values) if values else None
 
 
 @dataclass(frozen=True)

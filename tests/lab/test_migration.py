@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,19 +23,32 @@ from tests.commands import REPOSITORY, Outcome, pyinfra, state_of
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 ETCD_FLAGS = ("--etcd-cafile", "--etcd-certfile", "--etcd-keyfile", "--etcd-servers")
 # What people add to a master by hand: flags, a volume, an annotation, a comment, quotes.
-CUSTOMISE = r"""
-set -e
-mkdir -p /var/log/audit /srv/extra
-printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n' > /etc/kubernetes/pki/audit.yaml
-cp {manifest} /root/new.yaml
-sed -i \
-  -e 's|^    - --etcd-servers=.*|&\n    - --audit-log-path=/var/log/audit/audit.log\n    - --audit-policy-file=/etc/kubernetes/pki/audit.yaml\n    - "--oidc-issuer-url=https://issuer.example"  # the company login\n    - --oidc-client-id=kubernetes|' \
-  -e 's|^  annotations:|&\n    example.com/owner: "the platform team"|' \
-  -e 's|^    volumeMounts:|&\n    - mountPath: /var/log/audit\n      name: audit\n    - mountPath: /srv/extra\n      name: extra|' \
-  -e 's|^  volumes:|&\n  - hostPath:\n      path: /var/log/audit\n    name: audit\n  - hostPath:\n      path: /srv/extra\n    name: extra|' \
-  /root/new.yaml
-mv /root/new.yaml {manifest}
-"""
+AUDIT_POLICY = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n"
+ADDITIONS = {
+    "    - --etcd-servers=": """\
+    - --audit-log-path=/var/log/audit/audit.log
+    - --audit-policy-file=/etc/kubernetes/pki/audit.yaml
+    - "--oidc-issuer-url=https://issuer.example"  # the company login
+    - --oidc-client-id=kubernetes
+""",
+    "  annotations:": """\
+    example.com/owner: "the platform team"
+""",
+    "    volumeMounts:": """\
+    - mountPath: /var/log/audit
+      name: audit
+    - mountPath: /srv/extra
+      name: extra
+""",
+    "  volumes:": """\
+  - hostPath:
+      path: /var/log/audit
+    name: audit
+  - hostPath:
+      path: /srv/extra
+    name: extra
+""",
+}
 RUNNING = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep '^kube-apiserver.*{}' || true; done"
 
 
@@ -66,12 +80,27 @@ def _await(condition: str, lab: Lab, node: Node, seconds: float) -> str:
     raise AssertionError(f"not within {seconds} s on {node.name}: {condition}")
 
 
+def _customise(lab: Lab, node: Node) -> None:
+    """Edit a master's manifest as people do; it arrives by rename, whole."""
+    lines = []
+    for line in _read(lab, node, MANIFEST).splitlines(keepends=True):
+        lines.append(line)
+        lines += [more for start, more in ADDITIONS.items() if line.startswith(start)]
+    commands = (
+        "mkdir -p /var/log/audit /srv/extra",
+        f"printf %s {shlex.quote(AUDIT_POLICY)} > /etc/kubernetes/pki/audit.yaml",
+        f"printf %s {shlex.quote(''.join(lines))} > /root/new.yaml",
+        f"mv /root/new.yaml {MANIFEST}",
+    )
+    status, output = lab.exec(node, " && ".join(commands))
+    assert status == 0, output
+
+
 @pytest.fixture(scope="module")
 def migrated(fresh_lab: Lab) -> Iterator[Migrated]:
     lab = fresh_lab
     peculiar = lab.masters[2]
-    status, output = lab.exec(peculiar, CUSTOMISE.format(manifest=MANIFEST))
-    assert status == 0, output
+    _customise(lab, peculiar)
     _await(RUNNING.format("oidc-issuer-url"), lab, peculiar, 60)
     ready = f"curl -sk https://{peculiar.ip}:6443/readyz | grep -x ok"
     _await(ready, lab, peculiar, 90)
@@ -91,7 +120,7 @@ def migrated(fresh_lab: Lab) -> Iterator[Migrated]:
         writers.stop()
     runs = sorted((REPOSITORY / ".unstack/lab/runs").iterdir())
     report = json.loads((runs[-1] / "outcome.json").read_text())
-    yield Migrated(lab, outcome, old_manifests, writers.acknowledged(), report, report["cutover_started"])
+    return Migrated(lab, outcome, old_manifests, writers.acknowledged(), report, report["cutover_started"])
 
 
 def test_no_acknowledged_write_is_missing(migrated: Migrated) -> None:
@@ -180,7 +209,8 @@ def test_kubeadm_config_names_the_external_cluster_and_keeps_the_rest(migrated: 
 
 def test_private_keys_are_private_and_the_authority_stays_here(migrated: Migrated) -> None:
     lab = migrated.lab
-    keys = "find /etc/etcd /etc/kubernetes/pki/etcd-external -name '*.key' -exec stat -c '%a %U %n' {} + 2>/dev/null; true"
+    places = "/etc/etcd /etc/kubernetes/pki/etcd-external"
+    keys = f"find {places} -name '*.key' -exec stat -c '%a %U %n' {{}} + 2>/dev/null; true"
     for node in (*lab.masters, *lab.etcd):
         _, output = lab.exec(node, keys)
         lines = output.split("\n")[:-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 from lab import Lab, Node
 from tests.commands import REPOSITORY, Outcome, pyinfra, state_of
+
+FAST_CLOCK = '#!/bin/sh\nexec /bin/date.real -d "+5 seconds" "$@"\n'
 
 
 def _refused(outcome: Outcome, *lines: str) -> None:
@@ -119,8 +122,8 @@ def test_refuses_every_unfit_host_in_one_pass_and_changes_nothing(fresh_lab: Lab
             ),
             (
                 master_3,
-                "mv /bin/date /bin/date.real && "
-                'printf \'#!/bin/sh\\nexec /bin/date.real -d "+5 seconds" "$@"\\n\' > /bin/date && chmod +x /bin/date',
+                f"mv /bin/date /bin/date.real && printf %s {shlex.quote(FAST_CLOCK)} > /bin/date"
+                " && chmod +x /bin/date",
                 "mv /bin/date.real /bin/date",
             ),
             (master_2, "mv /etc/sudoers.d /root/", "mv /root/sudoers.d /etc/"),
@@ -137,7 +140,9 @@ def test_refuses_every_unfit_host_in_one_pass_and_changes_nothing(fresh_lab: Lab
         "master-2: commands do not run as root",
         "master-3: a clock 5",
     )
-    assert outcome.log.count("MiB free for /var/lib/etcd-external") == 3 - 0
+    assert (
+        outcome.log.count("MiB free for /var/lib/etcd-external") == 2
+    )  # etcd-1 has no engine to mount it, but a disk
     after = state_of(lab)
     assert {name: state for name, state in after.items() if name != "etcd-1"} == {
         name: state for name, state in before.items() if name != "etcd-1"

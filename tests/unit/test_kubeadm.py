@@ -47,6 +47,38 @@ def test_merges_the_external_endpoints_and_keeps_every_other_line(version: str) 
     ]
 
 
+def test_keeps_the_form_of_every_line_outside_etcd() -> None:
+    by_hand = OLD.replace(
+        "networking:\n", "networking:  # ours\n  list:\n    - 'a'\n  none: ~\n  flow: {a: 1,b: 2}\n"
+    ).replace("imageRepository", "# images\nimageRepository")
+    for old in (by_hand, by_hand.replace("\n", "\r\n"), f"---\n{by_hand}".rstrip("\n")):
+        new = _merged(old)
+        before, rest = old.split("etcd:", 1)
+        assert new.startswith(f"{before}etcd:")
+        assert new.endswith(rest[rest.index("# images") :])
+        assert new.count("\r\n") in (0, new.count("\n"))
+
+
+def test_merges_an_etcd_section_in_flow_style() -> None:
+    local = "etcd:\n  local:\n    dataDir: /var/lib/etcd\n    imageTag: 3.5.1-0\n"
+    new = _merged(OLD.replace(local, "etcd: {local: {dataDir: /var/lib/etcd}}  # short\n"))
+    assert yaml.safe_load(new)["etcd"] == {"external": EXTERNAL}
+    assert "}  # short\n" in new
+
+
+def test_the_order_of_endpoints_is_no_difference() -> None:
+    both = ("https://a:2379", "https://b:2379")
+    files = {"cafile": "/p/ca.crt", "certfile": "/p/client.crt", "keyfile": "/p/client.key"}
+    merged = with_external_etcd(OLD, endpoints=both, **files)
+    assert with_external_etcd(merged, endpoints=both[::-1], **files) == merged
+
+
+def test_an_error_is_one_line() -> None:
+    with pytest.raises(KubeadmConfigError) as caught:
+        _merged(OLD + "kind: X\n")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_second_merge_is_none() -> None:
     assert _merged(_merged(OLD)) == _merged(OLD)
 
@@ -60,6 +92,9 @@ def test_a_second_merge_is_none() -> None:
         (OLD.replace("kind: ClusterConfiguration", "kind: InitConfiguration"), "InitConfiguration"),
         (OLD.replace("etcd:", "other:"), "neither etcd.local nor etcd.external"),
         (_merged(OLD).replace("172.30.0.31", "10.9.9.9"), "another external etcd"),
+        (_merged(OLD).replace("/p/ca.crt", "/q/ca.crt"), "caFile /q/ca.crt, expected /p/ca.crt"),
+        (_merged(OLD).replace("etcd:\n", "etcd:\n  local: {}\n"), "both"),
+        (OLD.replace("  local:\n", "  external: null\n  unknown:\n"), "another external etcd"),
     ],
 )
 def test_refuses_what_it_cannot_merge(text: str, reason: str) -> None:

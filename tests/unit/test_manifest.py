@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
@@ -37,6 +39,7 @@ def _command(text: str) -> list[str]:
     return [*container.get("command", ()), *container.get("args", ())]
 
 
+SECURE = "    - --secure-port=6443\n"
 CUSTOM = (
     APISERVER.replace(
         "  annotations:\n", '  annotations:\n    example.com/owner: "the platform team"  # do not remove\n'
@@ -65,11 +68,12 @@ CUSTOM = (
         APISERVER.replace(
             "    - --etcd-cafile", "    - --etcd-servers=https://10.0.0.9:2379\n    - --etcd-cafile"
         ),
+        APISERVER.replace("  creationTimestamp: null", "  # --etcd-servers=x is below", 1),
         APISERVER.replace(
             "  - command:\n    - kube-apiserver\n", "  - command: [kube-apiserver]\n    args:\n"
         ),
     ],
-    ids=["kubeadm", "custom", "crlf", "no-newline-at-end", "quoted", "doubled", "args"],
+    ids=["kubeadm", "custom", "crlf", "no-newline-at-end", "quoted", "doubled", "comment", "args"],
 )
 def test_changes_the_etcd_settings_and_no_other_line(old: str) -> None:
     new = _changed(old)
@@ -100,9 +104,15 @@ def test_a_second_change_is_none() -> None:
         (ETCD, "does not run kube-apiserver"),
         (APISERVER.replace("--etcd-servers=", "--other="), "has no --etcd-servers="),
         (
-            "kind: Pod\nspec: {containers: [{command: [kube-apiserver, --etcd-servers=a, --etcd-cafile=b]}]}\n",
+            "kind: Pod\nspec: {containers: [{command: [kube-apiserver, --etcd-servers=a]}]}\n",
             "one flag a line",
         ),
+        ("kind: Pod\nspec: {containers: [null]}\n", "no mapping"),
+        (APISERVER.replace("- kube-apiserver\n", "- kube-apiserver\n   x"), "line "),
+        (APISERVER.replace("  volumes:\n", "  volumes: 1\n  old:\n"), "volumes that are no list"),
+        # Each of these would outlive the change and send the API server back to the old etcd.
+        (APISERVER.replace(SECURE, f"    - --etcd_servers=https://old:2379\n{SECURE}"), "etcd_servers"),
+        (APISERVER.replace(SECURE, f"    - --etcd-cafile\n    - /old.crt\n{SECURE}"), "has --etcd-cafile"),
     ],
 )
 def test_refuses_what_it_cannot_change(text: str, reason: str) -> None:
@@ -122,6 +132,36 @@ def test_reads_what_kubeadm_writes() -> None:
 
 def test_client_pair_stays_where_it_is_on_a_migrated_master() -> None:
     assert pki_directory(read_apiserver(_changed(APISERVER))) == PKI
+
+
+def test_keeps_a_note_behind_a_flag() -> None:
+    old = APISERVER.replace("=https://127.0.0.1:2379\n", "=https://127.0.0.1:2379  # ticket 42\n", 1)
+    assert f"    - --etcd-servers={','.join(URLS)}  # ticket 42\n" in _changed(old)
+
+
+def test_reads_every_etcd_servers_flag_since_the_api_server_adds_them_up() -> None:
+    flag = "    - --etcd-servers=https://127.0.0.1:2379\n"
+    twice = APISERVER.replace(flag, f"{flag}    - --etcd-servers=https://10.9.9.9:2379\n")
+    assert read_apiserver(twice).etcd_servers == ("https://127.0.0.1:2379", "https://10.9.9.9:2379")
+
+
+def test_refuses_a_pki_directory_under_another_mount() -> None:
+    manifest = replace(
+        read_apiserver(APISERVER),
+        etcd_certfile="/etc/kubernetes/pki/etcd/client.crt",
+        host_path_mounts=(
+            ("/etc/kubernetes/pki", "/etc/kubernetes/pki"),
+            ("/srv/etcd", "/etc/kubernetes/pki/etcd"),
+        ),
+    )
+    with pytest.raises(ManifestError, match="mounts no host directory"):
+        pki_directory(manifest)
+
+
+def test_refuses_an_unmounted_directory_even_by_our_own_name() -> None:
+    manifest = replace(read_apiserver(APISERVER), etcd_certfile="/opt/etcd-external/client.crt")
+    with pytest.raises(ManifestError, match="mounts no host directory"):
+        pki_directory(manifest)
 
 
 def test_refuses_a_pki_directory_that_the_container_does_not_see() -> None:

@@ -89,5 +89,5 @@ def test_an_unanswered_question_is_no_empty_answer() -> None:
 def test_refuses_what_is_no_report() -> None:
     with pytest.raises(ValueError, match="not a report line"):
         parse_report(["Permission"])
-    with pytest.raises(ValueError, match="Only base64|Incorrect padding|Non-base64"):
+    with pytest.raises(ValueError, match=r"Only base64|Incorrect padding|Non-base64"):
         parse_report(["key !!!"])
