@@ -91,6 +91,7 @@ class Run:
         self.unreachable = unreachable
         self.directory = STATE_DIRECTORY / topology.settings.cluster
         self.journal = Journal(self.directory, self.id)
+        self.planned: set[str] = set()  # the stages that this process was asked for
         self.stage_ended: dict[str, float] = {}
         self.results: dict[str, Any] = {}  # what the outcome tells
         self.cache: dict[str, Any] = {}  # what is made once a process; never written anywhere
@@ -111,7 +112,7 @@ class Run:
         return self.topology.masters[0].name
 
 
-_current: dict[int, Run] = {}
+_current: dict[int, Run | OperationError] = {}
 
 
 def begin() -> Run:
@@ -124,22 +125,30 @@ def begin() -> Run:
     current: State = ctx_state.get()
     key = id(current)
     if key not in _current:
-        _refuse_unsafe_invocation(current)
-        try:
-            topology = read_topology(_inputs(current))
-        except ProblemsError as error:
-            raise refusal(error.problems) from None
-        reached = {connected.name for connected in current.activated_hosts}
-        involved = {*(m.name for m in topology.masters), *(m.name for m in topology.members)}
-        run = Run(topology, tuple(sorted(involved - reached)))
-        # A greenlet's expected error would be printed as a traceback beside pyinfra's message.
-        hub = gevent.get_hub()
-        hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)
-        # No "press Enter to continue" after a failed host.
-        current.should_raise_failed_hosts = None
-        current.add_callback_handler(StopAllHosts(run))
-        _current[key] = run
-    return _current[key]
+        _current[key] = _begin(current)
+    # Every host's plan begins with this; the problems are shown once.
+    run = _current[key]
+    if isinstance(run, OperationError):
+        raise run
+    return run
+
+
+def _begin(current: State) -> Run | OperationError:
+    _refuse_unsafe_invocation(current)
+    try:
+        topology = read_topology(_inputs(current))
+    except ProblemsError as error:
+        return refusal(error.problems)
+    reached = {connected.name for connected in current.activated_hosts}
+    involved = {*(m.name for m in topology.masters), *(m.name for m in topology.members)}
+    run = Run(topology, tuple(sorted(involved - reached)))
+    # A greenlet's expected error would be printed as a traceback beside pyinfra's message.
+    hub = gevent.get_hub()
+    hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)
+    # No "press Enter to continue" after a failed host.
+    current.should_raise_failed_hosts = None
+    current.add_callback_handler(StopAllHosts(run))
+    return run
 
 
 def _refuse_unsafe_invocation(current: State) -> None:
@@ -243,6 +252,7 @@ def barrier(stage: str) -> None:
     pyinfra merges the hosts' operations into one order in which only operations that all hosts
     share are fixed points; without one, "restore" ran before "snapshot".
     """
+    begin().planned.add(stage)
     _barrier(stage=stage, ends_stage=True, name=f"=== {stage} ===")
 
 

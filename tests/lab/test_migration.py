@@ -236,16 +236,18 @@ def test_second_deploy_changes_nothing_and_says_why(migrated: Migrated) -> None:
     seconds = time.monotonic() - started
     assert outcome.status == 0, outcome.text
     assert "Migrated already" in outcome.text
-    # The only commands of a no-op run are those that read.
     results = json.loads(outcome.stdout)["results"]
     assert results["failed_hosts"] == [], results
+    assert "Success" not in outcome.log  # pyinfra's word for a host that was changed
+    plan = json.loads(pyinfra("--dry", "--json", "inventories/lab.py", "deploy.py").stdout)["plan"]
+    assert [step["name"] for step in plan if step["hosts_with_change"]] == []
     assert state_of(migrated.lab) == before
     assert seconds < 30
 
 
 def test_restore_alone_never_touches_live_data(migrated: Migrated) -> None:
     before = state_of(migrated.lab)
-    for task in ("fence", "snapshot", "distribute", "restore", "start", "prove", "cutover"):
+    for task in ("pki", "prepare", "fence", "snapshot", "distribute", "restore", "start", "prove", "cutover"):
         outcome = pyinfra("-y", "inventories/lab.py", f"tasks/{task}.py")
         assert outcome.status == 0, outcome.text
     assert state_of(migrated.lab) == before

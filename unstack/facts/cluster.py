@@ -156,19 +156,27 @@ def snapshot_taken(observed: Mapping[str, MasterHost]) -> tuple[str, Snapshot]:
     return name, snapshot
 
 
-def fenced_masters(run: Run) -> dict[str, MasterHost]:
+def known_masters(run: Run) -> dict[str, MasterHost]:
     """The masters as they stand while nothing of this run changes them: {inventory name: MasterHost}.
 
-    Read once between the operations that do change them, since every reading inside the outage
-    is part of it; `forget_masters` ends that time.
+    Read once while the plan is made, and once between two operations that change them, since
+    every reading inside the outage is part of it; `forget_masters` ends that time.
     """
-    if not is_executing():
-        return observe_masters(run.topology)
+    key = "masters" if is_executing() else "masters while planning"
     with _READING:
-        if "masters" not in run.cache:
-            run.cache["masters"] = observe_masters(run.topology)
-        seen: dict[str, MasterHost] = run.cache["masters"]
+        if key not in run.cache:
+            run.cache[key] = observe_masters(run.topology)
+        seen: dict[str, MasterHost] = run.cache[key]
         return seen
+
+
+def is_migrated(run: Run) -> bool:
+    """True where a master is on the external cluster.
+
+    What prepares a migration must then leave that cluster alone: a setting that was changed since
+    is for whoever restarts its members one by one.
+    """
+    return cluster_phase(run.topology, known_masters(run)) is not Phase.STACKED
 
 
 def forget_masters(run: Run) -> None:

@@ -11,7 +11,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.api import ApiObject, MemberTables
-from unstack.facts.cluster import external_members, observe_master
+from unstack.facts.cluster import external_members, is_migrated, observe_master
 from unstack.heartbeats import silent_components, silent_leases
 from unstack.operations.cutover import access_of
 from unstack.run import Run, is_executing, read
@@ -29,7 +29,7 @@ def write_through(run: Run) -> Generator[StringCommand]:
 
     + run: this run
     """
-    if "cutover_started" not in run.results and is_executing():
+    if not _is_due(run):
         host.noop("nothing was cut over in this run")
         return
     access = access_of(host.name, observe_master(host, run.topology), run.topology)
@@ -53,12 +53,18 @@ def await_heartbeats(run: Run) -> Generator[StringCommand]:
     A lease renewed after the cutover was written to the external cluster by a component that
     works. A new leader waits for the old one's lease to run out first, which takes 15 s.
     """
-    since = run.results.get("cutover_started")
-    if host.name == run.lead() and since is not None and is_executing():
-        _await_heartbeats(run, since)
+    if host.name == run.lead() and is_executing() and _is_due(run):
+        _await_heartbeats(run, run.results.get("cutover_started", run.started))
     host.noop("controller-manager, scheduler and nodes renew their leases")
     return
     yield
+
+
+def _is_due(run: Run) -> bool:
+    """True after this run's cutover, and where the confirmation was asked for by itself."""
+    if "cutover" not in run.planned:
+        return True
+    return "cutover_started" in run.results if is_executing() else not is_migrated(run)
 
 
 def _await_heartbeats(run: Run, since: float) -> None:

@@ -12,8 +12,8 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack.api_access import ApiAccess, api_access
 from unstack.facts.cluster import (
-    fenced_masters,
     forget_masters,
+    known_masters,
     observe_master,
     placed,
     stacked_name,
@@ -39,7 +39,7 @@ def cut_over(run: Run) -> Generator[StringCommand]:
     """
     topology, settings = run.topology, run.topology.settings
     # Unchanged since the fence: these manifests were read then, and no second time in the outage.
-    observed = fenced_masters(run)[host.name]
+    observed = known_masters(run)[host.name]
     here = placed(host.name, observed, topology)
     if here.placement is Placement.EXTERNAL and all(name in observed.live for name in COMPONENTS):
         host.noop("this master is on the external etcd already")

@@ -12,7 +12,7 @@ from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 from pyinfra.facts.files import Sha256File
 
-from unstack.facts.cluster import observe_master, placed
+from unstack.facts.cluster import is_migrated, observe_master, placed
 from unstack.manifest import ManifestError, pki_directory
 from unstack.pki import Pki, ensure_pki, lint
 from unstack.placement import Placement
@@ -35,6 +35,9 @@ def make_pki(run: Run) -> Generator[FunctionCommand]:
     """
     if host.name != run.lead():
         host.noop("the certificates are made on the control node")
+        return
+    if is_migrated(run):
+        host.noop("the external cluster is in use with the certificates it has")
         return
     if (run.directory / "pki" / "ca.crt").exists() and not is_executing():
         host.noop("the certificates exist; those about to expire are made anew")
@@ -78,6 +81,9 @@ def install_member_pki(run: Run) -> Generator[StringCommand]:
     member = run.topology.member(host.name)
     if member is None:
         raise OperationError(f"{host.name} is no external member")
+    if is_migrated(run):
+        host.noop("the external cluster is in use with the certificates it has")
+        return
     directory = f"{run.topology.settings.etcd_config_directory}/pki"
     if not is_executing() and not (run.directory / "pki" / "ca.crt").exists():
         yield StringCommand("install certificates into", QuoteString(directory))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from pyinfra import host, inventory, logger
 from pyinfra.api import FactBase, StringCommand, operation
 from pyinfra.api.host import Host
 
-from unstack.facts.access import UserId
+from unstack.facts.access import RootWithoutPassword, UserId
 from unstack.facts.cluster import etcd_host_arguments, master_arguments
 from unstack.facts.hosts import ObservedEtcdHost, ObservedMaster, ObservedMember
 from unstack.manifest import ManifestError, read_etcd
@@ -63,7 +64,7 @@ def read_cluster(run: Run) -> Cluster:
         )
         for name in run.unreachable
     ]
-    users = on_each((*masters(), *etcd_hosts()), lambda one: _get(one, UserId))
+    users = on_each((*masters(), *etcd_hosts()), _user)
     unread += [
         Problem(
             name,
@@ -96,6 +97,15 @@ def read_cluster(run: Run) -> Cluster:
         unread=tuple(unread),
     )
     return _with_members(cluster)
+
+
+def _user(one: Host) -> str | None:
+    """The user by which commands run, asked so that pyinfra never waits for a password nobody types."""
+    data = one.data.dict()
+    by_sudo = not any(data.get(key) for key in ("_doas", "_dzdo", "_su_user", "_sudo_password"))
+    if by_sudo and not sys.stdin.isatty() and not one.get_fact(RootWithoutPassword, _sudo=False):
+        return None
+    return _get(one, UserId)
 
 
 def _with_members(cluster: Cluster) -> Cluster:

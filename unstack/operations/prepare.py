@@ -12,6 +12,7 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack.compose import render_compose
 from unstack.facts.cluster import (
+    is_migrated,
     observe_etcd_host,
     observe_master,
     placed,
@@ -35,6 +36,9 @@ def pull_image(run: Run) -> Generator[StringCommand]:
     + run: this run
     """
     image = run.topology.settings.etcd_image
+    if is_migrated(run):
+        host.noop("the external cluster is in use")
+        return
     if observe_etcd_host(host, run.topology).has_image:
         host.noop(f"{image} is here")
         return
@@ -52,6 +56,9 @@ def write_compose_file(run: Run) -> Generator[StringCommand]:
     member = topology.member(host.name)
     if member is None:
         raise OperationError(f"{host.name} is no external member")
+    if is_migrated(run):
+        host.noop("the external cluster is in use")
+        return
     observed = observe_etcd_host(host, topology)
     template = (TEMPLATES / "docker-compose.yaml.j2").read_text(encoding="utf-8")
     content = render_compose(topology, member, template)
@@ -71,6 +78,9 @@ def create_container(run: Run) -> Generator[StringCommand]:
     + run: this run
     """
     settings = run.topology.settings
+    if is_migrated(run):
+        host.noop("the external cluster is in use")
+        return
     observed = observe_etcd_host(host, run.topology)
     if observed.container == "running":
         host.noop("the member runs")

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from unstack.facts.cluster import cluster_phase, fenced_masters, members_of, snapshot_taken
+from unstack.facts.cluster import cluster_phase, known_masters, members_of, snapshot_taken
 from unstack.placement import Phase
 from unstack.proof import Proof
 from unstack.run import Run, is_executing, refusal
@@ -30,7 +30,7 @@ def prove_equal(run: Run) -> Generator[StringCommand]:
         host.noop("proven in this run")
         return
     topology = run.topology
-    masters = fenced_masters(run)
+    masters = known_masters(run)
     if cluster_phase(topology, masters) is not Phase.STACKED:
         host.noop("a master is on the external etcd already: the two have moved apart since")
         return
@@ -45,7 +45,7 @@ def prove_equal(run: Run) -> Generator[StringCommand]:
 def prove(run: Run) -> Proof:
     """Read and compare both clusters now. Raises OperationError, all differences shown."""
     topology = run.topology
-    masters = fenced_masters(run)
+    masters = known_masters(run)
     _, snapshot = snapshot_taken(masters)
     stacked, external = members_of(topology, masters, revision=snapshot.revision)
     proof = Proof(snapshot.revision, stacked, external)

@@ -10,7 +10,7 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.cluster import (
     cluster_phase,
-    fenced_masters,
+    known_masters,
     observe_member_data,
     snapshot_taken,
 )
@@ -36,7 +36,7 @@ def restore_member(run: Run) -> Generator[StringCommand]:
     if member is None:
         raise OperationError(f"{host.name} is no external member")
     settings = topology.settings
-    masters_seen = fenced_masters(run)
+    masters_seen = known_masters(run)
     if cluster_phase(topology, masters_seen) is not Phase.STACKED:
         host.noop("a master is on the external etcd: its data is live and is never restored over")
         return
@@ -85,7 +85,7 @@ def compare_restored(run: Run) -> Generator[StringCommand]:
     if host.name != run.lead():
         host.noop(f"the databases are compared from {run.lead()}")
         return
-    if is_executing() and cluster_phase(run.topology, fenced_masters(run)) is Phase.STACKED:
+    if is_executing() and cluster_phase(run.topology, known_masters(run)) is Phase.STACKED:
         sums = {
             name: None if one.restored is None else one.restored.database_sha256
             for name, one in observe_member_data(etcd_hosts(), run.topology).items()

@@ -11,8 +11,8 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.cluster import (
     cluster_phase,
-    fenced_masters,
     forget_masters,
+    known_masters,
     members_of,
     snapshot_taken,
     stacked_name,
@@ -42,7 +42,7 @@ def take_snapshot(run: Run) -> Generator[StringCommand]:
     if host.name != run.lead():
         host.noop(f"the snapshot is taken on {run.lead()}")
         return
-    observed = fenced_masters(run)
+    observed = known_masters(run)
     if cluster_phase(topology, observed) is not Phase.STACKED:
         host.noop("a master is on the external etcd already: a snapshot of the old one is history")
         return
@@ -56,7 +56,7 @@ def take_snapshot(run: Run) -> Generator[StringCommand]:
         str(revision),
     )
     forget_masters(run)
-    _, snapshot = snapshot_taken(fenced_masters(run))
+    _, snapshot = snapshot_taken(known_masters(run))
     run.results["fenced_revision"] = revision
     run.journal.record(
         "snapshot",
@@ -115,12 +115,12 @@ def distribute_snapshot(run: Run) -> Generator[FunctionCommand]:
     if host.name != run.lead():
         host.noop(f"the copy is driven from {run.lead()}")
         return
-    if cluster_phase(topology, fenced_masters(run)) is not Phase.STACKED:
+    if cluster_phase(topology, known_masters(run)) is not Phase.STACKED:
         host.noop("a master is on the external etcd already: nothing is restored any more")
         return
 
     def relay() -> None:
-        source, snapshot = snapshot_taken(fenced_masters(run))
+        source, snapshot = snapshot_taken(known_masters(run))
         target = f"{topology.settings.etcd_data_directory}/snapshot-{snapshot.run}.db"
         found = relay_file(inventory.get_host(source), snapshot.path, snapshot.bytes, etcd_hosts(), target)
         wrong = [
