@@ -80,7 +80,7 @@ def compare_restored(run: Run) -> Generator[StringCommand]:
     + run: this run
 
     One snapshot, one etcdutl and one --initial-cluster give identical files on all members
-    (measured, docs/how-it-works.md), so a difference is a broken disk or a foreign file.
+    (measured: docs/decisions.md), so a difference is a broken disk or a foreign file.
     """
     if host.name != run.lead():
         host.noop(f"the databases are compared from {run.lead()}")

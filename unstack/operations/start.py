@@ -22,7 +22,7 @@ def start_member(run: Run) -> Generator[StringCommand]:
 
     A member without restored data is refused here, and once more by etcd itself, which is given
     --initial-cluster-state=existing: with "new" it would become an empty voter that passes every
-    health check (docs/how-it-works.md).
+    health check (docs/decisions.md).
     """
     settings = run.topology.settings
     observed = observe_member_data([host], run.topology)[host.name]
