@@ -12,7 +12,10 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from cryptography import x509
 
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -105,6 +108,15 @@ def _process(text: str) -> Process:
     return Process(int(pid), int(ticks), tuple(command.splitlines()))
 
 
+def read_certificates(lines: Iterable[str]) -> Mapping[str, datetime]:
+    """The report of observe-certificates.sh as {path: the certificate's end, in UTC}."""
+    return {
+        key.partition("/")[2]: x509.load_pem_x509_certificate(values[0].encode()).not_valid_after_utc
+        for key, values in parse_report(lines).items()
+        if key.startswith("certificate/")
+    }
+
+
 @dataclass(frozen=True)
 class Restored:
     """Our note beside a restored data directory: what it was restored from."""
@@ -114,6 +126,11 @@ class Restored:
     revision: int
     token: str
     database_sha256: str
+
+    @property
+    def cluster(self) -> str:
+        """The setting `cluster` of the run that restored it, by its --initial-cluster-token."""
+        return self.token.removeprefix("unstack-").removesuffix(f"-{self.run}")
 
     @classmethod
     def parse(cls, text: str) -> Restored:
@@ -171,7 +188,8 @@ class EtcdHost:
     engine: str | None  # the container engine's version, None where none answers
     compose: tuple[str, ...]  # compose commands that work, the plugin first
     has_image: bool
-    container: str | None  # docker's state of our container, None where there is none
+    container: str | None  # docker's state of the container of our name, None where there is none
+    container_is_ours: bool  # compose made it from our configuration directory
     listening: frozenset[int]  # those of the asked TCP ports that something listens on
     free_bytes: int
     has_data: bool
@@ -191,6 +209,7 @@ def read_etcd_host(lines: Iterable[str]) -> EtcdHost:
         compose=report.get("compose", ()),
         has_image="image" in report,
         container=_only(report, "container"),
+        container_is_ours="container_is_ours" in report,
         listening=frozenset(int(port) for port in report.get("listening", ())),
         free_bytes=int(report["free_kilobytes"][0]) * 1024,
         has_data="data" in report,

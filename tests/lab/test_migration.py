@@ -238,7 +238,7 @@ def test_second_deploy_changes_nothing_and_says_why(migrated: Migrated) -> None:
     assert "Migrated already" in outcome.text
     results = json.loads(outcome.stdout)["results"]
     assert results["failed_hosts"] == [], results
-    assert "Success" not in outcome.log  # pyinfra's word for a host that was changed
+    assert "] Success" not in outcome.log  # pyinfra's word for a host that was changed
     plan = json.loads(pyinfra("--dry", "--json", "inventories/lab.py", "deploy.py").stdout)["plan"]
     assert [step["name"] for step in plan if step["hosts_with_change"]] == []
     assert state_of(migrated.lab) == before

@@ -140,9 +140,7 @@ def test_refuses_every_unfit_host_in_one_pass_and_changes_nothing(fresh_lab: Lab
         "master-2: commands do not run as root",
         "master-3: a clock 5",
     )
-    assert (
-        outcome.log.count("MiB free for /var/lib/etcd-external") == 2
-    )  # etcd-1 has no engine to mount it, but a disk
+    assert outcome.log.count("MiB free for /var/lib/etcd-external") == 3
     after = state_of(lab)
     assert {name: state for name, state in after.items() if name != "etcd-1"} == {
         name: state for name, state in before.items() if name != "etcd-1"

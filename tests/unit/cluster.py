@@ -66,6 +66,7 @@ def etcd_host(**changes: object) -> EtcdHost:
         "compose": ("docker compose",),
         "has_image": True,
         "container": None,
+        "container_is_ours": False,
         "listening": frozenset(),
         "free_bytes": 10 * 2**30,
         "has_data": False,
@@ -104,6 +105,7 @@ def cluster(**changes: object) -> Cluster:
         "masters": {f"master-{number}": master() for number in (1, 2, 3)},
         "etcd_hosts": {f"etcd-{number}": etcd_host() for number in (1, 2, 3)},
         "stacked": {f"master-{number}": member(number) for number in (1, 2, 3)},
+        "compared_revision": 100,
         "manifest_template": (TEMPLATES / "kube-apiserver-etcd.yaml.j2").read_text(),
     }
     return Cluster(**{**fields, **changes})  # type: ignore[arg-type]

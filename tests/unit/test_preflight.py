@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from tests.unit.cluster import (
     APISERVER,
     CONTENT,
+    ETCD,
     cluster,
     etcd_host,
     master,
     member,
     topology,
 )
-from unstack.observations import Process, Restored
+from unstack.observations import MasterHost, Process, Restored
+from unstack.operations.restore import initial_cluster_token
 from unstack.placement import Phase
-from unstack.preflight import Cluster, judge
+from unstack.preflight import Cluster, contents_settled, judge, warnings
 from unstack.problems import Problem
 
+OURS = Restored("20261124T000000Z", "ab", 100, initial_cluster_token("test", "20261124T000000Z"), "cd")
 EXTERNAL = "https://172.30.0.31:2379,https://172.30.0.32:2379,https://172.30.0.33:2379"
 
 
@@ -94,7 +98,6 @@ def _manifest(old: str, new: str) -> dict[str, str]:
         (_one_host(has_data=True), "etcd-2", "a data directory that is not empty"),
         (_one_host(foreign=("/var/lib/etcd-external/member",)), "etcd-2", "in /var/lib/etcd-external"),
         (_one_host(free_bytes=100 * 2**20), "etcd-2", "100 MiB free"),
-        (_one_master(free_bytes=10 * 2**20), "master-2", "10 MiB free"),
         (_one_member(is_healthy=False), "master-2", "unhealthy"),
         (_one_member(alarms=("NOSPACE of member 2",)), "master-2", "alarm NOSPACE"),
         (_one_member(leader=2), "cluster", "leaders"),
@@ -104,6 +107,34 @@ def _manifest(old: str, new: str) -> dict[str, str]:
         (_one_member(version="3.5.31"), "group_data", "etcd_image etcd:v3.5.30"),
         (_one_member(database_bytes=9 * 2**30), "group_data", "etcd_quota_backend_bytes"),
         (cluster(unread=(Problem("etcd-1", "no connection", "", ""),)), "etcd-1", "no connection"),
+        (_one_member(content=replace(CONTENT, roles=frozenset({"root"}))), "master-2", "roles ['root']"),
+        (_one_member(revision=1, content=None), "cluster", "no HashKV of all members at revision 100"),
+        (_one_host(container="exited"), "etcd-2", "a container named etcd (exited) that is not ours"),
+        (
+            _one_host(container="running", restored=OURS, listening=frozenset({2379})),
+            "etcd-2",
+            "port 2379 in use",
+        ),
+        (
+            _one_host(has_data=True, restored=replace(OURS, token=initial_cluster_token("test-2", OURS.run))),
+            "etcd-2",
+            "of the cluster test-2",
+        ),
+        (
+            _one_master(live=_manifest("https://127.0.0.1:2379", "https://127.0.0.1:3379")),
+            "master-2",
+            "on the etcd https://127.0.0.1:3379",
+        ),
+        (
+            _one_master(live=_manifest("https://127.0.0.1:2379", "https://127.0.0.1:etcd")),
+            "master-2",
+            "on the etcd https://127.0.0.1:etcd",
+        ),
+        (
+            _one_master(live=_manifest("https://127.0.0.1:2379", "https://172.30.0.31:2379")),
+            "master-2",
+            "on the etcd https://172.30.0.31:2379",
+        ),
         (
             cluster(topology=topology(pki={"hosts": ["kubernetes-*"]})),
             "group_data",
@@ -129,6 +160,97 @@ def test_refuses_a_learner_and_a_member_on_no_master() -> None:
     assert any("the stacked member m4" in text and "on no master" in text for text in found)
 
 
+def test_tells_an_alarm_and_a_learner_once_although_every_member_lists_them() -> None:
+    listed = (*member(1).members[:2], replace(member(1).members[2], is_learner=True))
+    stacked = {
+        f"master-{number}": member(number, members=listed, alarms=("NOSPACE of member 2",))
+        for number in (1, 2, 3)
+    }
+    problems = judge(cluster(stacked=stacked))
+    assert [(one.host, one.found) for one in problems] == [
+        ("master-2", "alarm NOSPACE of member 2"),
+        ("master-3", "the learner m3"),
+    ]
+
+
+def test_tells_an_unfit_image_once_although_every_member_is_of_that_version() -> None:
+    stacked = {f"master-{number}": member(number, version=f"3.5.3{number}") for number in (1, 2, 3)}
+    (problem,) = judge(cluster(stacked=stacked))
+    assert problem.expected == "at least 3.5.33, the version of the member on master-3"
+
+
+def test_blames_the_one_member_that_differs_even_where_it_is_the_first() -> None:
+    stacked = {**cluster().stacked, "master-1": member(1, content=replace(CONTENT, hash=1, keys=2))}
+    (problem,) = judge(cluster(stacked=stacked))
+    assert (problem.host, problem.found) == ("master-1", "hash 1, keys 2 at revision 100")
+    assert problem.expected == "hash 4711, keys 333, as the others on master-2, master-3"
+
+
+def test_lets_leases_and_the_present_revision_move_on_between_two_answers() -> None:
+    moved = replace(CONTENT, revision=120, leases=frozenset({3}))
+    assert judge(_one_member(revision=120, content=moved)) == []
+
+
+def test_asks_again_where_a_compaction_came_between_two_answers() -> None:
+    assert contents_settled(cluster())
+    assert not contents_settled(_one_member(content=replace(CONTENT, compact_revision=90, hash=5)))
+    assert not contents_settled(_one_member(content=None))
+
+
+def _named(name: str) -> dict[str, str]:
+    return {**master().live, "etcd": ETCD.replace("--name=cp-b", f"--name={name}")}
+
+
+def test_finds_the_hidden_master_even_where_another_does_not_answer() -> None:
+    listed = (*member(1).members, replace(member(1).members[2], id=4, name="m4"))
+    stacked = {f"master-{number}": member(number, members=listed) for number in (1, 2)}
+    problems = judge(replace(_one_master(), stacked=stacked, masters=_masters_named()))
+    assert [one.found.partition(" at ")[0] for one in problems] == ["the stacked member m4"]
+
+
+def test_blames_no_member_for_a_master_whose_member_name_could_not_be_read() -> None:
+    masters = {name: one for name, one in _masters_named().items() if name != "master-3"}
+    stacked = {f"master-{number}": member(number) for number in (1, 2)}
+    assert judge(cluster(masters=masters, stacked=stacked)) == []
+
+
+def _masters_named() -> dict[str, MasterHost]:
+    return {f"master-{number}": master(live=_named(f"m{number}")) for number in (1, 2, 3)}
+
+
+def test_accepts_api_servers_that_name_the_stacked_members_in_other_ways() -> None:
+    for server in ("https://localhost:2379", "https://cp-b:2379", "https://172.30.0.13:2379"):
+        assert judge(_one_master(live=_manifest("https://127.0.0.1:2379", server))) == []
+
+
+def test_asks_for_room_for_the_snapshot_on_the_first_master_alone() -> None:
+    assert judge(_one_master(free_bytes=0)) == []
+    masters = {**cluster().masters, "master-1": master(free_bytes=10 * 2**20)}
+    (problem,) = judge(cluster(masters=masters))
+    assert (problem.host, problem.found) == ("master-1", "10 MiB free for /var/lib/unstack")
+
+
+def test_refuses_certificates_that_would_fail_when_the_api_server_starts_anew() -> None:
+    healthy = cluster()
+    ends = {
+        "/pki/lasting.crt": healthy.read_at + timedelta(days=8),
+        "/pki/ending.crt": healthy.read_at + timedelta(days=6),
+        "/pki/ended.crt": healthy.read_at - timedelta(days=1),
+    }
+    found = [one.found for one in judge(replace(healthy, certificates={"master-2": ends}))]
+    assert [text.rpartition(" on ")[0] for text in found] == [
+        "/pki/ended.crt, which expired",
+        "/pki/ending.crt, which expires",
+    ]
+
+
+def test_warns_of_a_source_version_that_can_lose_writes() -> None:
+    (line,) = warnings(cluster())
+    assert line.startswith("master-1, master-2, master-3: etcd 3.5.1 can lose writes")
+    stacked = {f"master-{number}": member(number, version="3.5.10") for number in (1, 2, 3)}
+    assert list(warnings(cluster(stacked=stacked))) == []
+
+
 def test_tells_all_problems_of_all_hosts_in_one_pass() -> None:
     broken = replace(
         cluster(),
@@ -141,13 +263,16 @@ def test_tells_all_problems_of_all_hosts_in_one_pass() -> None:
 def test_accepts_a_fenced_cluster_with_members_of_an_unfinished_run() -> None:
     live = {"etcd": master().live["etcd"]}
     fenced = {name: text for name, text in master().live.items() if name != "etcd"}
-    ours = Restored("20261124T000000Z", "ab", 100, "token", "cd")
     unfinished = replace(
         cluster(),
         masters={f"master-{number}": master(live=live, fenced=fenced, processes=()) for number in (1, 2, 3)},
         etcd_hosts={
             f"etcd-{number}": etcd_host(
-                has_data=True, restored=ours, container="running", listening=frozenset({2379, 2380})
+                has_data=True,
+                restored=OURS,
+                container="running",
+                container_is_ours=True,
+                listening=frozenset({2379, 2380}),
             )
             for number in (1, 2, 3)
         },
@@ -160,9 +285,12 @@ def test_asks_a_migrated_cluster_only_for_its_external_members() -> None:
     live = {**master().live, "kube-apiserver": APISERVER.replace("https://127.0.0.1:2379", EXTERNAL)}
     del live["etcd"]
     processes = (Process(1, 1, ("kube-apiserver", f"--etcd-servers={EXTERNAL}")),)
-    ours = Restored("20261124T000000Z", "ab", 100, "token", "cd")
     running = etcd_host(
-        has_data=True, restored=ours, container="running", listening=frozenset({2379, 2380, 2381})
+        has_data=True,
+        restored=OURS,
+        container="running",
+        container_is_ours=True,
+        listening=frozenset({2379, 2380, 2381}),
     )
     migrated = replace(
         cluster(stacked={}),
@@ -174,3 +302,31 @@ def test_asks_a_migrated_cluster_only_for_its_external_members() -> None:
     assert judge(migrated) == []
     unwell = replace(migrated, external={"etcd-1": member(1, is_healthy=False)})
     assert [problem.found for problem in judge(unwell)] == ["an unhealthy member"]
+
+
+def test_never_tells_to_move_the_data_of_a_migrated_cluster_away() -> None:
+    live = {**master().live, "kube-apiserver": APISERVER.replace("https://127.0.0.1:2379", EXTERNAL)}
+    masters = {f"master-{number}": master(live=live, processes=()) for number in (1, 2, 3)}
+    # A member that was replaced by hand has no note of ours beside its data.
+    hosts = {
+        f"etcd-{number}": etcd_host(has_data=True, container="running", listening=frozenset({2379}))
+        for number in (1, 2, 3)
+    }
+    for phase, changed in (
+        (Phase.EXTERNAL, masters),
+        (Phase.CUTTING_OVER, {**masters, "master-3": master()}),
+    ):
+        moved = cluster(masters=changed, etcd_hosts=hosts, stacked={})
+        assert moved.phase is phase
+        assert judge(moved) == []
+
+
+def test_checks_the_manifest_that_is_still_to_be_changed_during_a_cutover() -> None:
+    live = {**master().live, "kube-apiserver": APISERVER.replace("https://127.0.0.1:2379", EXTERNAL)}
+    masters = {
+        "master-1": master(live=live, processes=()),
+        "master-2": master(same_filesystem=False),
+        "master-3": master(live=_manifest("/etc/kubernetes/pki/apiserver-etcd", "/opt/pki/apiserver-etcd")),
+    }
+    problems = judge(cluster(masters=masters, stacked={}))
+    assert [one.host for one in problems] == ["master-2", "master-3"]

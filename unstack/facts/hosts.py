@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TypeVar
 
 from pyinfra.api import FactBase, StringCommand
@@ -14,6 +15,7 @@ from unstack.observations import (
     MasterHost,
     MemberData,
     MemberStatus,
+    read_certificates,
     read_etcd_host,
     read_master_host,
     read_member_data,
@@ -40,6 +42,19 @@ class ObservedMaster(FactBase[MasterHost | None]):
 
     def process(self, output: list[str]) -> MasterHost:
         return parsed(read_master_host, output)
+
+
+class ObservedCertificates(FactBase[Mapping[str, datetime] | None]):
+    """{path: end} of the certificates in use on a control plane host, or None where unread.
+
+    A fact of its own: `ObservedMaster` is read inside the outage too, where nobody asks for these.
+    """
+
+    def command(self) -> StringCommand:
+        return script("observe-certificates")
+
+    def process(self, output: list[str]) -> Mapping[str, datetime]:
+        return parsed(read_certificates, output)
 
 
 class ObservedEtcdHost(FactBase[EtcdHost | None]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -13,16 +14,26 @@ from pyinfra.api.host import Host
 
 from unstack.facts.access import RootWithoutPassword, UserId
 from unstack.facts.cluster import etcd_host_arguments, master_arguments
-from unstack.facts.hosts import ObservedEtcdHost, ObservedMaster, ObservedMember
-from unstack.manifest import ManifestError, read_etcd
-from unstack.observations import MasterHost, MemberStatus
+from unstack.facts.hosts import ObservedCertificates, ObservedEtcdHost, ObservedMaster, ObservedMember
+from unstack.observations import EtcdHost, MasterHost, MemberStatus
 from unstack.operations.prepare import TEMPLATES
 from unstack.placement import Phase
-from unstack.preflight import Cluster, judge
+from unstack.preflight import Cluster, contents_settled, judge, warnings
 from unstack.problems import Problem
 from unstack.run import Run, etcd_hosts, masters, on_each, refusal
+from unstack.topology import MASTERS, Topology
 
 T = TypeVar("T")
+
+# The API servers compact every five minutes; two compactions never fall into three seconds.
+COMPARISONS = 3
+COMPARISON_PAUSE_SECONDS = 1.0
+
+PHASES = {
+    Phase.STACKED: "no problem found: the cluster can be moved",
+    Phase.CUTTING_OVER: "no problem found: some masters are on the external etcd, the others follow",
+    Phase.EXTERNAL: "the cluster has been migrated: every master's API server is on the external etcd",
+}
 
 
 @operation()
@@ -34,6 +45,7 @@ def examine(run: Run) -> Generator[StringCommand]:
 
     Reads only. Works the same in a dry run.
     """
+    # Not run.lead(): where that is the host which can't be reached, nobody would examine the others.
     acting = next(iter((*masters(), *etcd_hosts()))).name
     if host.name != acting:
         host.noop(f"all hosts are examined from {acting}")
@@ -42,14 +54,24 @@ def examine(run: Run) -> Generator[StringCommand]:
     problems = judge(cluster)
     if problems:
         raise refusal(problems)
-    for name, status in cluster.stacked.items():
-        if status.version.startswith(("3.5.0", "3.5.1", "3.5.2")) and len(status.version) == 5:
-            logger.warning(f"    {name}: etcd {status.version} can lose writes when killed; moving on")
-    if cluster.phase is Phase.EXTERNAL:
-        logger.info("    Migrated already: every API server is on the external etcd. Nothing to do.")
-    host.noop(f"no problem found; the cluster is {cluster.phase.value}")
+    for line in warnings(cluster):
+        if _first_time(run, line):
+            logger.warning(f"    {line}")
+    migrated = "Migrated already: every master's API server is on the external etcd. Nothing to do."
+    if cluster.phase is Phase.EXTERNAL and _first_time(run, migrated):
+        logger.info(f"    {migrated}")
+    host.noop(PHASES[cluster.phase])
     return
     yield
+
+
+def _first_time(run: Run, line: str) -> bool:
+    """pyinfra calls an operation while planning and again while executing; a line is told once."""
+    told: set[str] = run.cache.setdefault("told by preflight", set())
+    if line in told:
+        return False
+    told.add(line)
+    return True
 
 
 def read_cluster(run: Run) -> Cluster:
@@ -64,85 +86,117 @@ def read_cluster(run: Run) -> Cluster:
         )
         for name in run.unreachable
     ]
-    users = on_each((*masters(), *etcd_hosts()), _user)
-    unread += [
-        Problem(
-            name,
-            "commands do not run as root" if user is None else f"commands run as user {user}",
-            "root, or sudo without a password or with _sudo_password",
-            "set _sudo = True in group_data/all.py and allow the SSH user sudo",
-        )
-        for name, user in users.items()
-        if user != "0"
-    ]
-    privileged = {name for name, user in users.items() if user == "0"}
-    seen_masters = on_each(
-        [one for one in masters() if one.name in privileged],
-        lambda one: _get(one, ObservedMaster, **master_arguments(topology)),
-    )
-    seen_etcd = on_each(
-        [one for one in etcd_hosts() if one.name in privileged],
-        lambda one: _get(one, ObservedEtcdHost, **etcd_host_arguments(topology)),
-    )
+    reached = [*masters(), *etcd_hosts()]
+    access = on_each(reached, _access_problem)
+    unread += [problem for problem in access.values() if problem is not None]
+    seen = on_each([one for one in reached if access[one.name] is None], lambda one: _observe(one, topology))
     unread += [
         Problem(name, "an unreadable host", "its state", "see the error above this line")
-        for name, one in (*seen_masters.items(), *seen_etcd.items())
+        for name, one in seen.items()
         if one is None
     ]
     cluster = Cluster(
         topology=topology,
-        masters={name: one for name, one in seen_masters.items() if one is not None},
-        etcd_hosts={name: one for name, one in seen_etcd.items() if one is not None},
+        masters={name: one for name, one in seen.items() if isinstance(one, MasterHost)},
+        etcd_hosts={name: one for name, one in seen.items() if isinstance(one, EtcdHost)},
         manifest_template=(TEMPLATES / "kube-apiserver-etcd.yaml.j2").read_text(encoding="utf-8"),
         unread=tuple(unread),
     )
-    return _with_members(cluster)
+    if cluster.phase is not Phase.EXTERNAL:
+        cluster = _with_certificates(cluster)
+    return _with_stacked(cluster) if cluster.phase is Phase.STACKED else _with_external(cluster)
+
+
+def _access_problem(one: Host) -> Problem | None:
+    """Why commands do not run as root; None where they do."""
+    user = _user(one)
+    if user == "0":
+        return None
+    found = f"commands do not run as root, but as user {user}"
+    if user is None:
+        # Told apart from a host on which nothing runs at all.
+        plain = _get(one, UserId, _sudo=False)
+        because = "no command runs" if plain is None else f"sudo refuses user {plain}"
+        found = f"commands do not run as root: {because}"
+    return Problem(
+        one.name,
+        found,
+        "root, or sudo without a password or with _sudo_password",
+        "set _sudo = True in group_data/all.py and allow the SSH user sudo",
+    )
 
 
 def _user(one: Host) -> str | None:
     """The user by which commands run, asked so that pyinfra never waits for a password nobody types."""
     data = one.data.dict()
     by_sudo = not any(data.get(key) for key in ("_doas", "_dzdo", "_su_user", "_sudo_password"))
-    if by_sudo and not sys.stdin.isatty() and not one.get_fact(RootWithoutPassword, _sudo=False):
+    if (
+        by_sudo
+        and not sys.stdin.isatty()
+        and not one.get_fact(RootWithoutPassword, _sudo=False, _ignore_errors=True)
+    ):
         return None
     return _get(one, UserId)
 
 
-def _with_members(cluster: Cluster) -> Cluster:
-    if cluster.phase is Phase.STACKED:
-        names = _stacked_names(cluster.masters)
-        stacked = _ask(names, dict.fromkeys(names, 0))
-        # One revision that all have: asked a second time, since writes go on meanwhile.
-        common = min((one.revision for one in stacked.values() if one), default=0)
-        stacked = _ask(names, dict.fromkeys(names, common)) if common else stacked
-        silent = _silent(stacked, "stacked")
-        answered = {name: one for name, one in stacked.items() if one is not None}
-        return replace(cluster, stacked=answered, unread=(*cluster.unread, *silent))
-    names = {name: name for name in cluster.etcd_hosts}
-    external = _ask(names, dict.fromkeys(names, 0))
-    answered = {name: one for name, one in external.items() if one is not None}
-    unread = (*cluster.unread, *_silent(external, "external"))
-    return replace(cluster, external=answered, unread=unread)
+def _observe(one: Host, topology: Topology) -> MasterHost | EtcdHost | None:
+    if MASTERS in one.groups:
+        return _get(one, ObservedMaster, **master_arguments(topology))
+    return _get(one, ObservedEtcdHost, **etcd_host_arguments(topology))
 
 
-def _stacked_names(seen: Mapping[str, MasterHost]) -> dict[str, str]:
-    names = {}
-    for name, one in seen.items():
-        try:
-            names[name] = read_etcd(one.live.get("etcd", "")).name
-        except ManifestError:
-            continue  # a rule says so
-    return names
-
-
-def _ask(names: Mapping[str, str], revisions: Mapping[str, int]) -> dict[str, MemberStatus | None]:
-    return on_each(
-        [inventory.get_host(name) for name in names],
-        lambda one: _get(one, ObservedMember, member=names[one.name], revision=revisions[one.name]),
+def _with_certificates(cluster: Cluster) -> Cluster:
+    found = on_each(
+        [inventory.get_host(name) for name in cluster.masters], lambda one: _get(one, ObservedCertificates)
     )
+    unread = [
+        Problem(name, "unreadable certificates", "kubeadm's", "see the error above this line")
+        for name, one in found.items()
+        if one is None
+    ]
+    certificates = {name: one for name, one in found.items() if one is not None}
+    return replace(cluster, certificates=certificates, unread=(*cluster.unread, *unread))
 
 
-def _silent(answers: Mapping[str, MemberStatus | None], kind: str) -> list[Problem]:
+def _with_stacked(cluster: Cluster) -> Cluster:
+    """The stacked members, with their content at one revision that all of them have reached."""
+    names = {
+        name: manifest.name for name in cluster.masters if (manifest := cluster.etcd_manifest(name))
+    }  # a missing manifest is a rule of its own
+    answered = _ask(names)
+    silent = _silent({name for name in names if name not in answered}, "stacked")
+    compared = replace(cluster, stacked=answered, unread=(*cluster.unread, *silent))
+    for attempt in range(COMPARISONS):
+        if attempt:
+            time.sleep(COMPARISON_PAUSE_SECONDS)
+            answered = {**answered, **_ask({name: names[name] for name in answered})}
+        # The least of them: every member has it, and writes go on meanwhile.
+        common = min((one.revision for one in answered.values()), default=0)
+        if not common:
+            break
+        contents = _ask({name: names[name] for name in answered}, common)
+        compared = replace(compared, stacked={**answered, **contents}, compared_revision=common)
+        if contents_settled(compared):
+            break
+    return compared
+
+
+def _with_external(cluster: Cluster) -> Cluster:
+    answered = _ask({name: name for name in cluster.etcd_hosts})
+    silent = _silent(set(cluster.etcd_hosts) - set(answered), "external")
+    return replace(cluster, external=answered, unread=(*cluster.unread, *silent))
+
+
+def _ask(names: Mapping[str, str], revision: int = 0) -> dict[str, MemberStatus]:
+    """The members that answer, by the inventory name of their host. `names`: {that: --name}."""
+    answers = on_each(
+        [inventory.get_host(name) for name in names],
+        lambda one: _get(one, ObservedMember, member=names[one.name], revision=revision),
+    )
+    return {name: one for name, one in answers.items() if one is not None}
+
+
+def _silent(names: set[str], kind: str) -> list[Problem]:
     return [
         Problem(
             name,
@@ -150,8 +204,7 @@ def _silent(answers: Mapping[str, MemberStatus | None], kind: str) -> list[Probl
             "a healthy member",
             "look at the error above this line and at the member's log on this host",
         )
-        for name, one in answers.items()
-        if one is None
+        for name in names
     ]
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from unstack.api_access import api_access
-from unstack.manifest import ManifestError, pki_directory, read_etcd, same_urls, with_external_etcd
+from unstack.manifest import ManifestError, flag, pki_directory, read_etcd, same_urls, with_external_etcd
 from unstack.observations import COMPONENTS
-from unstack.placement import Placement
+from unstack.placement import Placement, place
 from unstack.preflight.cluster import Cluster
 from unstack.problems import Problem
 
+Endpoint = tuple[str, int]
+
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+KUBEADM_CLIENT_PORT = 2379
 
 
 def manifests_are_kubeadms(cluster: Cluster) -> Iterator[Problem]:
@@ -27,13 +31,16 @@ def manifests_are_kubeadms(cluster: Cluster) -> Iterator[Problem]:
                     "the manifest where kubeadm puts it",
                     "set manifests_directory to kubelet's staticPodPath, or put the manifest back",
                 )
-        if "kube-apiserver" in {*master.live, *master.fenced} and cluster.placed(name) is None:
-            yield Problem(
-                name,
-                "a kube-apiserver.yaml that is no kube-apiserver static pod of kubeadm's form",
-                "one container with --etcd-servers=... among its arguments",
-                f"correct {directory}/kube-apiserver.yaml",
-            )
+        if "kube-apiserver" in {*master.live, *master.fenced}:
+            try:
+                place(master, cluster.topology)
+            except ManifestError as error:
+                yield Problem(
+                    name,
+                    f"a kube-apiserver.yaml that is no kube-apiserver static pod of kubeadm's form: {error}",
+                    "one container with --etcd-servers=... among its arguments",
+                    f"correct {directory}/kube-apiserver.yaml",
+                )
         yield from _etcd_manifest(cluster, name)
 
 
@@ -56,15 +63,15 @@ def _etcd_manifest(cluster: Cluster, name: str) -> Iterator[Problem]:
 def api_servers_use_a_known_etcd(cluster: Cluster) -> Iterator[Problem]:
     """An API server on a third etcd would go on writing there: manifest and process are asked."""
     topology = cluster.topology
-    known = LOOPBACK | {master.address for master in topology.masters}
+    known = _stacked_endpoints(cluster)
     for name, master in cluster.masters.items():
         here = cluster.placed(name)
         found = {} if here is None else {"manifest": here.manifest.etcd_servers}
         for process in master.running("kube-apiserver"):
             found["running process"] = tuple((process.value("etcd-servers") or "").split(","))
         for where, servers in found.items():
-            hosts = {urlsplit(url).hostname for url in servers}
-            if not same_urls(servers, topology.client_urls) and not hosts <= known:
+            endpoints = {_endpoint(url) for url in servers}
+            if not same_urls(servers, topology.client_urls) and not endpoints <= known:
                 yield Problem(
                     name,
                     f"a kube-apiserver ({where}) on the etcd {','.join(servers)}",
@@ -78,6 +85,55 @@ def api_servers_use_a_known_etcd(cluster: Cluster) -> Iterator[Problem]:
                 "all resources in one etcd",
                 "move those resources into the stacked etcd first; others are not migrated",
             )
+
+
+def _stacked_endpoints(cluster: Cluster) -> set[Endpoint | None]:
+    """Where the stacked members serve: the masters' addresses and names with etcd's ports there.
+
+    With the ports: on a master's loopback there may be a proxy to another etcd.
+    """
+    urls = [
+        url for status in cluster.stacked.values() for member in status.members for url in member.client_urls
+    ]
+    hosts = LOOPBACK | {master.address for master in cluster.topology.masters}
+    for name in cluster.masters:
+        manifest = cluster.etcd_manifest(name)
+        if manifest is not None:
+            hosts.add(manifest.name)  # kubeadm gives the certificate the node's name too
+            for name_of_flag in ("listen-client-urls", "advertise-client-urls"):
+                urls += (flag(manifest.command, name_of_flag) or "").split(",")
+    served = {endpoint for url in urls if (endpoint := _endpoint(url))}
+    hosts |= {host for host, _ in served}
+    ports = {KUBEADM_CLIENT_PORT, *(port for _, port in served)}
+    return {(host, port) for host in hosts for port in ports}
+
+
+def _endpoint(url: str) -> Endpoint | None:
+    """(host, port) of a URL, None where it has none of them."""
+    try:
+        parts = urlsplit(url.strip())
+        return (parts.hostname, parts.port) if parts.hostname and parts.port else None
+    except ValueError:
+        return None
+
+
+def certificates_outlast_the_migration(cluster: Cluster) -> Iterator[Problem]:
+    """The cutover starts every API server anew, and the way back needs the stacked etcd's.
+
+    kubeadm's certificates last a year, and a running process goes on with an expired one: the
+    restart would be the first to notice, in the outage.
+    """
+    days = cluster.topology.settings.minimum_certificate_days
+    soon = cluster.read_at + timedelta(days=days)
+    for name, certificates in cluster.certificates.items():
+        for path, end in certificates.items():
+            if end <= soon:
+                yield Problem(
+                    name,
+                    f"{path}, which {'expired' if end <= cluster.read_at else 'expires'} on {end:%Y-%m-%d}",
+                    f"certificates that last at least {days} days more",
+                    "renew it (`kubeadm certs renew all`) and restart the static pods",
+                )
 
 
 def curl_is_there(cluster: Cluster) -> Iterator[Problem]:

@@ -51,7 +51,7 @@ def engine_and_compose_work(cluster: Cluster) -> Iterator[Problem]:
 def ports_are_free(cluster: Cluster) -> Iterator[Problem]:
     """Nobody else listens where the member will."""
     for name, one in cluster.etcd_hosts.items():
-        if one.container == "running" and one.restored is not None:
+        if one.container == "running" and one.container_is_ours and one.restored is not None:
             continue  # our own member of this or an unfinished run
         for port in sorted(one.listening):
             yield Problem(
@@ -62,14 +62,37 @@ def ports_are_free(cluster: Cluster) -> Iterator[Problem]:
             )
 
 
+def container_name_is_free(cluster: Cluster) -> Iterator[Problem]:
+    """A container of that name which compose did not make from our directory is somebody's."""
+    settings = cluster.topology.settings
+    for name, one in cluster.etcd_hosts.items():
+        if one.container is not None and not one.container_is_ours:
+            yield Problem(
+                name,
+                f"a container named {settings.etcd_container} ({one.container}) that is not ours",
+                f"none, or the one that compose made from {settings.etcd_config_directory}",
+                "remove it if nobody needs it, or set etcd_container to another name",
+            )
+
+
 def data_is_ours(cluster: Cluster) -> Iterator[Problem]:
-    """Data that this tool did not restore is never touched."""
-    directory = cluster.topology.settings.etcd_data_directory
+    """Data that this tool did not restore, or restored for another cluster, is never touched."""
+    settings = cluster.topology.settings
+    directory = settings.etcd_data_directory
     for name, one in cluster.etcd_hosts.items():
         if one.has_data and one.restored is None:
             found = f"a data directory that is not empty: {directory}/data"
         elif one.foreign:
             found = f"in {directory}: {', '.join(one.foreign)}"
+        elif one.has_data and one.restored is not None and one.restored.cluster != settings.cluster:
+            # Its members may be in use: a restore would stop them and take their place.
+            yield Problem(
+                name,
+                f"data in {directory} of the cluster {one.restored.cluster}, which this tool moved here",
+                f"none, or data of {settings.cluster}",
+                "correct the inventory: give every cluster etcd hosts or a data directory of its own",
+            )
+            continue
         else:
             continue
         yield Problem(
@@ -88,9 +111,11 @@ def disk_is_large_enough(cluster: Cluster) -> Iterator[Problem]:
     for name, one in cluster.etcd_hosts.items():
         if one.free_bytes < wanted:
             yield _too_little(name, one.free_bytes, wanted, settings.etcd_data_directory)
-    for name, master in cluster.masters.items():
-        if master.free_bytes < cluster.database_bytes + 64 * 2**20:
-            yield _too_little(name, master.free_bytes, cluster.database_bytes + 64 * 2**20, "/var/lib")
+    # The snapshot is taken on the first master, and on no other.
+    first = cluster.topology.masters[0].name
+    needed = cluster.database_bytes + 64 * 2**20
+    if first in cluster.masters and cluster.masters[first].free_bytes < needed:
+        yield _too_little(first, cluster.masters[first].free_bytes, needed, settings.state_directory)
 
 
 def _too_little(name: str, free: int, wanted: int, directory: str) -> Problem:

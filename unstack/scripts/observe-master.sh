@@ -2,13 +2,14 @@
 # observe-master MANIFESTS KEPT STATE: what a control plane host holds and runs. Changes nothing.
 manifests=$1
 kept=$2
+state=$3
 
 report user "$(id -u)"
 for component in kube-apiserver kube-controller-manager kube-scheduler etcd; do
     report_file "live/$component" "$manifests/$component.yaml"
     report_file "fenced/$component" "$kept/fenced/$component.yaml"
 done
-report_file snapshot "$3/snapshot.json"
+report_file snapshot "$state/snapshot.json"
 report_file prepared "$kept/prepared/kube-apiserver.yaml"
 for pid in $(processes kube-apiserver kube-controller-manager kube-scheduler etcd); do
     # Field 22 of stat is the start in clock ticks since boot; the name in field 2 may hold spaces.
@@ -20,7 +21,9 @@ while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
 if [ -d "$manifests" ] && [ "$(stat -c %d "$manifests")" = "$(stat -c %d "$existing")" ]; then
     report same_filesystem yes
 fi
-report free_kilobytes "$(df -Pk /var/lib | awk 'NR == 2 { print $4 }')"
+# Where the snapshot will lie.
+while [ ! -d "$state" ]; do state=$(dirname "$state"); done
+report free_kilobytes "$(df -Pk "$state" | awk 'NR == 2 { print $4 }')"
 if command -v curl >/dev/null 2>&1; then report curl yes; fi
 # Last, so that little lies between the host's clock being read and the answer arriving.
 report time "$(date +%s.%N)"
