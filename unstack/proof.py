@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from unstack.observations import Content, MemberStatus
+from unstack.members import Content, MemberStatus
 from unstack.problems import Problem
 from unstack.topology import Topology
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unstack.observations import Content, EtcdHost, ListedMember, MasterHost, MemberStatus, Process
+from unstack.members import Content, ListedMember, MemberStatus
+from unstack.observations import EtcdHost, MasterHost, Process
 from unstack.preflight import Cluster
 from unstack.topology import HostInput, Topology, read_topology
 

@@ -10,14 +10,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from unstack.observations import (
-    Restored,
-    parse_report,
-    read_certificates,
-    read_etcd_host,
-    read_master_host,
-    read_member_status,
-)
+from unstack.members import read_member_status
+from unstack.observations import Restored, parse_report, read_certificates, read_etcd_host, read_master_host
 from unstack.operations.restore import initial_cluster_token
 from unstack.pki.certificates import new_authority, new_key
 from unstack.settings import AuthoritySettings

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.cluster import CONTENT, ETCD, cluster, master, member
-from unstack.observations import MemberStatus
+from unstack.members import MemberStatus
 from unstack.operations import preflight
 from unstack.preflight import Cluster, judge
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.cluster import CONTENT, member, topology
-from unstack.observations import Content, ListedMember, MemberStatus
+from unstack.members import Content, ListedMember, MemberStatus
 from unstack.proof import Proof
 
 TOPOLOGY = topology()

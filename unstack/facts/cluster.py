@@ -17,7 +17,8 @@ from unstack.facts.hosts import (
     ObservedMemberData,
 )
 from unstack.manifest import ManifestError, read_etcd
-from unstack.observations import EtcdHost, MasterHost, MemberData, MemberStatus, Snapshot
+from unstack.members import MemberStatus
+from unstack.observations import EtcdHost, MasterHost, MemberData, Snapshot
 from unstack.placement import Phase, Placed, phase_of, place
 from unstack.run import Run, etcd_hosts, is_executing, masters, on_each, read
 from unstack.topology import Topology

@@ -10,16 +10,15 @@ from typing import TypeVar
 from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import FactProcessError
 
+from unstack.members import MemberStatus, read_member_status
 from unstack.observations import (
     EtcdHost,
     MasterHost,
     MemberData,
-    MemberStatus,
     read_certificates,
     read_etcd_host,
     read_master_host,
     read_member_data,
-    read_member_status,
 )
 from unstack.scripts import script
 

@@ -15,7 +15,8 @@ from pyinfra.api.host import Host
 from unstack.facts.access import RootWithoutPassword, UserId
 from unstack.facts.cluster import etcd_host_arguments, master_arguments
 from unstack.facts.hosts import ObservedCertificates, ObservedEtcdHost, ObservedMaster, ObservedMember
-from unstack.observations import EtcdHost, MasterHost, MemberStatus
+from unstack.members import MemberStatus
+from unstack.observations import EtcdHost, MasterHost
 from unstack.operations.prepare import TEMPLATES
 from unstack.placement import Phase
 from unstack.preflight import Cluster, contents_settled, judge, warnings

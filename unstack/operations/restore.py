@@ -46,10 +46,19 @@ def restore_member(run: Run) -> Generator[StringCommand]:
             f"{host.name}: found data in {settings.etcd_data_directory}/data that this tool did not"
             " restore; expected none; to do: move it away if nobody needs it. It was not touched."
         )
+    if observed.restored is not None and observed.restored.cluster != settings.cluster:
+        raise OperationError(
+            f"{host.name}: found the member of the cluster {observed.restored.cluster}; expected"
+            f" none or one of {settings.cluster}; to do: use another host. It was not touched."
+        )
+    snapshot = snapshot_taken(masters_seen)[1] if is_executing() else None
+    restored = observed.restored if observed.has_data else None
+    if snapshot is not None and restored is not None and restored.sha256 == snapshot.sha256:
+        host.noop("this member was restored from this snapshot")
+        return
     if observed.container == "running" and observed.has_data:
         yield script("stop-member", settings.etcd_container)
-    if is_executing():
-        _, snapshot = snapshot_taken(masters_seen)
+    if snapshot is not None:
         run_id, sha256, revision = snapshot.run, snapshot.sha256, snapshot.revision
     else:
         run_id, sha256, revision = run.id, "", 0

@@ -17,7 +17,8 @@ from unstack.facts.cluster import (
     snapshot_taken,
     stacked_name,
 )
-from unstack.observations import COMPONENTS, MasterHost, MemberStatus
+from unstack.members import MemberStatus
+from unstack.observations import COMPONENTS, MasterHost
 from unstack.placement import Phase
 from unstack.problems import Problem
 from unstack.relay import relay_file

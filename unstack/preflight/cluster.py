@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from unstack.manifest import EtcdManifest, ManifestError, read_etcd
-from unstack.observations import EtcdHost, MasterHost, MemberStatus
+from unstack.members import MemberStatus
+from unstack.observations import EtcdHost, MasterHost
 from unstack.placement import Phase, Placed, Placement, phase_of, place
 from unstack.problems import Problem
 from unstack.topology import Topology

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from unstack.observations import ListedMember
+from unstack.members import ListedMember
 from unstack.preflight.cluster import Cluster
 from unstack.problems import Problem
 from unstack.versions import EtcdVersion

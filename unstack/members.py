@@ -1,0 +1,121 @@
+"""etcd members as they describe themselves, read from etcdctl's answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from unstack.observations import Report, parse_report
+
+
+@dataclass(frozen=True)
+class ListedMember:
+    """A line of `etcdctl member list`."""
+
+    id: int
+    name: str
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...]
+    is_learner: bool
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a member holds at one revision; equal contents are equal values of this class.
+
+    HashKV depends on the revision and on the compact revision, so both belong to it; it does not
+    cover leases and auth, which therefore stand beside it.
+    """
+
+    revision: int
+    hash: int
+    compact_revision: int
+    keys: int
+    leases: frozenset[int]
+    users: frozenset[str]
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True)
+class MemberStatus:
+    """A member as it describes itself; `content` is None where no revision was asked for."""
+
+    member_id: int
+    version: str
+    revision: int
+    database_bytes: int
+    leader: int  # member id, 0 for none
+    raft_term: int
+    is_healthy: bool  # answered a linearizable read
+    members: tuple[ListedMember, ...]
+    alarms: tuple[str, ...]
+    content: Content | None
+
+    @property
+    def is_leader(self) -> bool:
+        """True where this member is the leader it names."""
+        return self.leader == self.member_id
+
+
+def _json(report: Report, key: str) -> Any:
+    # etcdctl's 64 bit ids are JSON numbers: Python keeps them exact, where jq < 1.7 rounds them.
+    return json.loads(report[key][0])
+
+
+def read_member_status(lines: Iterable[str]) -> MemberStatus:
+    """The report of observe-member.sh. etcdctl leaves out fields that are zero."""
+    report = parse_report(lines)
+    status = _json(report, "status")[0]["Status"]
+    header = status["header"]
+    return MemberStatus(
+        member_id=header["member_id"],
+        version=status["version"],
+        revision=header.get("revision", 0),
+        database_bytes=status.get("dbSize", 0),
+        leader=status.get("leader", 0),
+        raft_term=status.get("raftTerm", 0),
+        is_healthy="healthy" in report,
+        members=tuple(
+            ListedMember(
+                id=item["ID"],
+                name=item.get("name", ""),
+                peer_urls=tuple(item.get("peerURLs", ())),
+                client_urls=tuple(item.get("clientURLs", ())),
+                is_learner=item.get("isLearner", False),
+            )
+            for item in _json(report, "members")["members"]
+        ),
+        alarms=tuple(_alarm(item) for item in _json(report, "alarms").get("alarms") or ()),
+        content=_content(report) if "hashkv" in report else None,
+    )
+
+
+def _alarm(item: Mapping[str, Any]) -> str:
+    # AlarmType of etcd's rpc.proto.
+    name = {1: "NOSPACE", 2: "CORRUPT"}.get(item.get("alarm", 0), str(item.get("alarm")))
+    return f"{name} of member {item.get('memberID', 0):x}"
+
+
+def _content(report: Report) -> Content:
+    answer = _json(report, "hashkv")[0]["HashKV"]
+    return Content(
+        # The store's revision now is in the header; the hash is that at the asked revision.
+        revision=answer["header"]["revision"],
+        hash=answer["hash"],
+        compact_revision=answer.get("compact_revision", 0),
+        keys=_count(report["keys"][0]),
+        leases=frozenset(item["id"] for item in _json(report, "leases").get("leases") or ()),
+        users=frozenset(_json(report, "users").get("users") or ()),
+        roles=frozenset(_json(report, "roles").get("roles") or ()),
+    )
+
+
+def _count(fields: str) -> int:
+    """The count in etcdctl's "fields" format: a line `"Count" : 4711`."""
+    for line in fields.splitlines():
+        name, _, value = line.partition(" : ")
+        if name == '"Count"':
+            return int(value)
+    raise ValueError("no count in etcdctl's answer")
