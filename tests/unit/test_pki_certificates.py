@@ -12,9 +12,9 @@ import pytest
 
 from tests.unit.pki_files import (
     MEMBERS,
-    NOW,
     extension,
     openssl,
+    this_moment,
     topology,
     verifies,
 )
@@ -82,7 +82,7 @@ def test_makes_every_kind_of_key(tmp_path: Path, algo: str, size: int, shown: st
     key = {"algo": algo, "size": size}
     one = topology({"etcd-1": "fd00::1"}, allow_fewer_than_three_members=True,
                    pki={"key": key, "ca": {"key": key}})  # fmt: skip
-    pki = ensure_pki(tmp_path / "pki", one, NOW)
+    pki = ensure_pki(tmp_path / "pki", one, this_moment())
     for name in ("ca", "members/etcd-1/server"):
         assert shown in openssl("pkey", "-in", tmp_path / f"pki/{name}.key", "-noout", "-text")
     assert verifies(tmp_path / "pki", "members/etcd-1/server", "sslserver", "-verify_ip", "fd00::1")
@@ -93,7 +93,7 @@ def test_makes_every_kind_of_key(tmp_path: Path, algo: str, size: int, shown: st
 
 def test_subject_holds_cfssls_names(tmp_path: Path) -> None:
     names = {"C": "CH", "ST": "Zürich", "L": "Uster", "O": "Example", "OU": "Ops"}
-    ensure_pki(tmp_path, topology(pki={"names": names, "ca": {"CN": "my ca"}}), NOW)
+    ensure_pki(tmp_path, topology(pki={"names": names, "ca": {"CN": "my ca"}}), this_moment())
     subject = openssl(
         "x509", "-in", tmp_path / "members/etcd-2/peer.crt", "-noout", "-subject", "-issuer",
         "-nameopt", "RFC2253,-esc_msb,utf8",
@@ -103,8 +103,8 @@ def test_subject_holds_cfssls_names(tmp_path: Path) -> None:
 
 
 def test_bears_a_clock_that_is_behind_and_never_outlives_the_ca(tmp_path: Path) -> None:
-    ensure_pki(tmp_path, topology(pki={"ca": {"expiry": "240h"}}), NOW)
-    behind = str(int((NOW - timedelta(minutes=4)).timestamp()))
+    ensure_pki(tmp_path, topology(pki={"ca": {"expiry": "240h"}}), this_moment())
+    behind = str(int((this_moment() - timedelta(minutes=4)).timestamp()))
     leaf = "members/etcd-1/server"
     assert verifies(tmp_path, leaf, "sslserver", "-attime", behind)
     ends = {
@@ -120,7 +120,7 @@ def test_handshake_accepts_own_clients_and_no_others(made: tuple[Path, Pki], tmp
         assert _handshake(directory, directory / client, "10.9.0.1")
     with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
         _handshake(directory, directory / "apiserver-client", "10.9.0.2")
-    ensure_pki(tmp_path, topology(), NOW)
+    ensure_pki(tmp_path, topology(), this_moment())
     with pytest.raises(ssl.SSLError):
         _handshake(directory, tmp_path / "apiserver-client", "10.9.0.1")
 

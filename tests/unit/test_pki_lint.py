@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.pki_files import (
-    NOW,
     openssl,
+    this_moment,
     topology,
 )
 from unstack.pki import Pair, Pki, ensure_pki, lint, summary
@@ -23,7 +23,7 @@ OPENSSL_LEAF = {
 
 
 def test_lint_finds_nothing_in_a_fresh_pki(made: tuple[Path, Pki]) -> None:
-    assert lint(made[1], topology(pki={"hosts": ["*.x.org", "etcd.lan"]}), NOW) == []
+    assert lint(made[1], topology(pki={"hosts": ["*.x.org", "etcd.lan"]}), this_moment()) == []
 
 
 @pytest.mark.parametrize("fault", OPENSSL_LEAF)
@@ -40,15 +40,15 @@ def test_lint_finds_peers_that_health_checks_do_not(pki_directory: Path, tmp_pat
             pki_directory / "ca.key", "-CAcreateserial", "-CAserial", tmp_path / "serial",
             "-days", "90", "-extfile", tmp_path / "ext", "-out", f"{base}.crt")  # fmt: skip
     bad = Pair(Path(f"{base}.crt").read_text(), Path(f"{base}.key").read_text())
-    pki = ensure_pki(pki_directory, topology(), NOW)
-    later = NOW + timedelta(minutes=1)
+    pki = ensure_pki(pki_directory, topology(), this_moment())
+    later = this_moment() + timedelta(minutes=1)
     problems = lint(replace(pki, peer={**pki.peer, "etcd-1": bad}), topology(), later)
     assert [problem.host for problem in problems] == ["etcd-1"]
     assert ("SANs" if "address" in fault else "extended key usages") in problems[0].found
 
 
 def test_lint_finds_everything_in_one_pass(pki_directory: Path, made: tuple[Path, Pki]) -> None:
-    pki = ensure_pki(pki_directory, topology(), NOW)
+    pki = ensure_pki(pki_directory, topology(), this_moment())
     one, two = pki.server["etcd-1"], pki.server["etcd-2"]
     crossed = replace(
         pki,
@@ -56,7 +56,7 @@ def test_lint_finds_everything_in_one_pass(pki_directory: Path, made: tuple[Path
         apiserver_client=pki.peer["etcd-1"],
         operator_client=Pair("garbage", "garbage"),
     )
-    found = {(problem.host, problem.found) for problem in lint(crossed, topology(), NOW)}
+    found = {(problem.host, problem.found) for problem in lint(crossed, topology(), this_moment())}
     text = str(found)
     assert ("etcd-2", "members/etcd-2/server.crt: a key of another certificate") in found
     assert ("etcd-3", "members/etcd-3/server.crt: no certificate") in found
@@ -66,15 +66,15 @@ def test_lint_finds_everything_in_one_pass(pki_directory: Path, made: tuple[Path
 
 
 def test_lint_finds_another_authority_and_expiry(pki_directory: Path, tmp_path: Path) -> None:
-    pki = ensure_pki(pki_directory, topology(), NOW)
-    other = ensure_pki(tmp_path / "other", topology(), NOW)
-    mixed = lint(replace(pki, ca_certificate_pem=other.ca_certificate_pem), topology(), NOW)
+    pki = ensure_pki(pki_directory, topology(), this_moment())
+    other = ensure_pki(tmp_path / "other", topology(), this_moment())
+    mixed = lint(replace(pki, ca_certificate_pem=other.ca_certificate_pem), topology(), this_moment())
     assert len(mixed) == 8
     assert all("not of this CA" in problem.found for problem in mixed)
-    expired = lint(pki, topology(), NOW + timedelta(days=360))
+    expired = lint(pki, topology(), this_moment() + timedelta(days=360))
     assert len(expired) == 8
     assert all("end of validity" in problem.found for problem in expired)
-    assert lint(replace(pki, ca_certificate_pem="x"), topology(), NOW)[0].host == "control node"
+    assert lint(replace(pki, ca_certificate_pem="x"), topology(), this_moment())[0].host == "control node"
 
 
 def test_summary_agrees_with_openssl(made: tuple[Path, Pki]) -> None:

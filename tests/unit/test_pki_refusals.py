@@ -10,10 +10,10 @@ import pytest
 
 from tests.unit.pki_files import (
     MEMBERS,
-    NOW,
     extension,
     openssl,
     refusal,
+    this_moment,
     topology,
 )
 from unstack.pki import Pki, ensure_pki, settings_problems
@@ -67,7 +67,7 @@ def test_refuses_a_member_name_that_is_no_host_name(tmp_path: Path, name: str) -
 
 def test_takes_the_host_from_a_connectors_name(tmp_path: Path) -> None:
     members = {f"@fake/{name}": address for name, address in MEMBERS.items()}
-    pki = ensure_pki(tmp_path, topology(members), NOW)
+    pki = ensure_pki(tmp_path, topology(members), this_moment())
     assert set(pki.server) == set(members)
     sans = extension(tmp_path / "members/@fake/etcd-1/server.crt", "subjectAltName")
     assert "DNS:etcd-1" in sans
@@ -96,7 +96,7 @@ def test_never_replaces_a_damaged_ca(pki_directory: Path, tmp_path: Path, name: 
     elif damage == "garbage":
         path.write_text("garbage")
     elif damage == "another's":
-        ensure_pki(tmp_path / "other", topology(), NOW)
+        ensure_pki(tmp_path / "other", topology(), this_moment())
         shutil.copy(tmp_path / "other" / name, path)
     elif name == "ca.crt":
         path.write_bytes(path.read_bytes() * 2)
@@ -114,8 +114,8 @@ def test_never_makes_a_ca_beside_existing_leaves(pki_directory: Path) -> None:
 
 
 def test_refuses_an_expired_ca(pki_directory: Path) -> None:
-    assert "an end of validity" in refusal(pki_directory, now=NOW + timedelta(days=3644))
-    assert "validity from" in refusal(pki_directory, now=NOW - timedelta(hours=1))
+    assert "an end of validity" in refusal(pki_directory, now=this_moment() + timedelta(days=3644))
+    assert "validity from" in refusal(pki_directory, now=this_moment() - timedelta(hours=1))
 
 
 def test_refuses_a_leaf_or_an_intermediate_as_ca(made: tuple[Path, Pki], tmp_path: Path) -> None:

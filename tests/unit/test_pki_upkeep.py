@@ -14,12 +14,12 @@ import pytest
 
 from tests.unit.pki_files import (
     MEMBERS,
-    NOW,
     assert_every_certificate_has_its_key,
     assert_no_half_pair,
     changed,
     contents,
     openssl,
+    this_moment,
     topology,
     verifies,
 )
@@ -28,21 +28,23 @@ from unstack.pki import ensure_pki, lint
 
 def test_second_call_changes_nothing(pki_directory: Path) -> None:
     before = contents(pki_directory)
-    first = ensure_pki(pki_directory, topology(), NOW)
-    assert ensure_pki(pki_directory, topology(), NOW + timedelta(days=300)) == first
+    first = ensure_pki(pki_directory, topology(), this_moment())
+    assert ensure_pki(pki_directory, topology(), this_moment() + timedelta(days=300)) == first
     assert changed(before, pki_directory) == set()
 
 
 def test_a_new_member_leaves_the_others_alone(pki_directory: Path) -> None:
     before = contents(pki_directory)
     five = topology({**MEMBERS, "etcd-4": "10.9.0.4", "etcd-5": "10.9.0.5"})
-    assert set(ensure_pki(pki_directory, five, NOW).peer) == {member.name for member in five.members}
+    assert set(ensure_pki(pki_directory, five, this_moment()).peer) == {
+        member.name for member in five.members
+    }
     assert {name.split("/")[1] for name in changed(before, pki_directory)} == {"etcd-4", "etcd-5"}
 
 
 def test_changed_address_remakes_that_members_pairs_only(pki_directory: Path) -> None:
     before = contents(pki_directory)
-    ensure_pki(pki_directory, topology({**MEMBERS, "etcd-2": "10.9.0.22"}), NOW)
+    ensure_pki(pki_directory, topology({**MEMBERS, "etcd-2": "10.9.0.22"}), this_moment())
     expected = {f"members/etcd-2/{u}.{e}" for u in ("server", "peer") for e in ("crt", "key")}
     assert changed(before, pki_directory) == expected
     assert verifies(pki_directory, "members/etcd-2/peer", "any", "-verify_ip", "10.9.0.22")
@@ -51,7 +53,7 @@ def test_changed_address_remakes_that_members_pairs_only(pki_directory: Path) ->
 
 def test_remakes_a_leaf_about_to_expire(pki_directory: Path) -> None:
     before = contents(pki_directory)
-    almost = NOW + timedelta(hours=8760) - timedelta(days=7)
+    almost = this_moment() + timedelta(hours=8760) - timedelta(days=7)
     ensure_pki(pki_directory, topology(), almost - timedelta(seconds=2))
     assert changed(before, pki_directory) == set()
     ensure_pki(pki_directory, topology(), almost)
@@ -73,16 +75,16 @@ def test_remakes_a_leaf_about_to_expire(pki_directory: Path) -> None:
 def test_remakes_a_damaged_leaf_and_no_other(pki_directory: Path, damage: Any) -> None:
     before = contents(pki_directory)
     damage(pki_directory / "members/etcd-1/peer")
-    ensure_pki(pki_directory, topology(), NOW)
+    ensure_pki(pki_directory, topology(), this_moment())
     assert changed(before, pki_directory) == {"members/etcd-1/peer.crt", "members/etcd-1/peer.key"}
     assert_every_certificate_has_its_key(pki_directory)
 
 
 def test_remakes_leaves_of_another_issuer_with_the_same_name(pki_directory: Path, tmp_path: Path) -> None:
-    ensure_pki(tmp_path / "other", topology(), NOW)
+    ensure_pki(tmp_path / "other", topology(), this_moment())
     for name in ("ca.crt", "ca.key"):
         shutil.copy(tmp_path / "other" / name, pki_directory / name)
-    ensure_pki(pki_directory, topology(), NOW)
+    ensure_pki(pki_directory, topology(), this_moment())
     assert verifies(pki_directory, "members/etcd-1/peer", "sslserver")
 
 
@@ -92,10 +94,10 @@ def test_uses_a_ca_made_by_openssl_as_it_is(tmp_path: Path) -> None:
             "-days", "3650", "-addext", "keyUsage=critical,keyCertSign",
             "-keyout", tmp_path / "ca.key", "-out", tmp_path / "ca.crt")  # fmt: skip
     before = contents(tmp_path)
-    pki = ensure_pki(tmp_path, topology(), NOW + timedelta(minutes=1))
+    pki = ensure_pki(tmp_path, topology(), this_moment() + timedelta(minutes=1))
     assert contents(tmp_path).items() >= before.items()
     assert verifies(tmp_path, "members/etcd-1/server", "sslserver", "-verify_ip", "10.9.0.1")
-    assert lint(pki, topology(), NOW + timedelta(minutes=1)) == []
+    assert lint(pki, topology(), this_moment() + timedelta(minutes=1)) == []
 
 
 # --- killed half-way -----------------------------------------------------------------------
@@ -130,7 +132,7 @@ def test_continues_a_run_killed_at_any_step(tmp_path: Path, state: str) -> None:
     one = topology({"etcd-1": "10.9.0.1"}, allow_fewer_than_three_members=True)
     moved = topology({"etcd-1": "10.9.0.8"}, allow_fewer_than_three_members=True)
     if state == "complete":
-        ensure_pki(tmp_path / "before", one, NOW)
+        ensure_pki(tmp_path / "before", one, this_moment())
     for step in range(400):
         directory = tmp_path / str(step) / "pki"
         if state == "complete":
@@ -140,15 +142,15 @@ def test_continues_a_run_killed_at_any_step(tmp_path: Path, state: str) -> None:
         for _ in range(2):
             with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Killed):
                 kill_at(patch, step)
-                ensure_pki(directory, moved, NOW)
+                ensure_pki(directory, moved, this_moment())
                 finished += 1
             assert_no_half_pair(directory)
             if (directory / "ca.crt").exists():
                 authorities.add((directory / "ca.key").read_bytes())
-        pki = ensure_pki(directory, moved, NOW)
+        pki = ensure_pki(directory, moved, this_moment())
         authorities.add((directory / "ca.key").read_bytes())
         assert len(authorities) == 1
-        assert lint(pki, moved, NOW) == []
+        assert lint(pki, moved, this_moment()) == []
         assert len(list(directory.rglob("*"))) == 12, "remains of the killed run"
         if finished == 2:  # already the first was not killed any more
             break
@@ -176,8 +178,8 @@ def test_unfinished_files_and_keys_are_private_at_every_step(
     for name in STEPS:
         monkeypatch.setattr(os, name, watching(getattr(os, name)))
     directory = tmp_path / "a/b/pki"
-    ensure_pki(directory, topology(), NOW)
-    ensure_pki(directory, topology({**MEMBERS, "etcd-1": "10.9.0.9"}), NOW)
+    ensure_pki(directory, topology(), this_moment())
+    ensure_pki(directory, topology({**MEMBERS, "etcd-1": "10.9.0.9"}), this_moment())
     assert seen == {("directory", 0o700), ("key", 0o600)}
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
 
