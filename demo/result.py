@@ -85,7 +85,7 @@ class Result:
             "gone_seconds": dict(self.floor.gone_seconds),
             "started_seconds": dict(self.floor.started_seconds),
             "ready_seconds": dict(self.floor.ready_seconds),
-            "without_wait_seconds": self.floor.without_wait_seconds,
+            "is_inflated": self.floor.is_inflated,
             "healthy_seconds": self.floor.healthy_seconds,
         }
 

@@ -1,5 +1,6 @@
 """What is missing, how it is told, and what makes the demonstration fail."""
 
+import dataclasses
 import json
 import re
 
@@ -24,7 +25,7 @@ def result(**changed):
         "floor": Floor(
             gaps={"m1": Gap(0, 15), "load-balancer": Gap(0, 16)},
             gone_seconds={"m1": 4.0},
-            started_seconds={"m1": 6.0},
+            started_seconds={"m1": 1.5},
             ready_seconds={"m1": 11.0},
             healthy_seconds=20.0,
             acknowledged={},
@@ -74,10 +75,10 @@ def test_leaves_out_what_the_tool_did_before_and_after_the_outage():
     assert re.search(r"^fence +4\.0 +4\.0$", text, re.MULTILINE)
 
 
-def test_tells_the_floor_without_the_wait_that_a_changed_manifest_is_spared():
-    text = render(result())
-    assert "kubelet waited 6.0 s before it started the first API server again" in text
-    assert "bare floor without kubelet's wait: 10.0 s; ratio 2.00" in text
+def test_says_that_a_floor_is_too_high_if_kubelet_held_every_api_server_back():
+    held_back = dataclasses.replace(result().floor, started_seconds={"m1": 10.7, "m2": 11.9})
+    assert "TOO HIGH: kubelet held the API servers back" in render(result(floor=held_back))
+    assert "TOO HIGH" not in render(result())
 
 
 def test_says_plainly_that_the_outage_was_too_long():

@@ -15,6 +15,8 @@ from unstack.observations import (
     EtcdHost,
     MasterHost,
     MemberData,
+    Snapshot,
+    parse_report,
     read_certificates,
     read_etcd_host,
     read_master_host,
@@ -91,6 +93,16 @@ class ObservedMember(FactBase[MemberStatus | None]):
 
     def process(self, output: list[str]) -> MemberStatus:
         return parsed(read_member_status, output)
+
+
+class ObservedSnapshot(FactBase[Snapshot | None]):
+    """The newest snapshot on a host (`unstack.observations.Snapshot`), None where there is none."""
+
+    def command(self, state_directory: str) -> StringCommand:
+        return script("observe-snapshot", state_directory)
+
+    def process(self, output: list[str]) -> Snapshot:
+        return parsed(lambda lines: Snapshot.parse(parse_report(lines)["snapshot"][0]), output)
 
 
 class ObservedMemberData(FactBase[MemberData | None]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from dataclasses import replace
 
 from pyinfra import host, inventory
 from pyinfra.api import FunctionCommand, StringCommand, operation
@@ -11,18 +12,18 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.cluster import (
     cluster_phase,
-    forget_masters,
     known_masters,
     members_of,
     snapshot_taken,
     stacked_name,
 )
+from unstack.facts.hosts import ObservedSnapshot
 from unstack.members import MemberStatus
 from unstack.observations import COMPONENTS, MasterHost
 from unstack.placement import Phase
 from unstack.problems import Problem
 from unstack.relay import relay_file
-from unstack.run import Run, etcd_hosts, is_executing, refusal
+from unstack.run import Run, etcd_hosts, is_executing, read, refusal
 from unstack.scripts import script
 from unstack.topology import Topology
 
@@ -56,8 +57,9 @@ def take_snapshot(run: Run) -> Generator[StringCommand]:
         run.id,
         str(revision),
     )
-    forget_masters(run)
-    _, snapshot = snapshot_taken(known_masters(run))
+    taken = read([host], ObservedSnapshot, state_directory=settings.state_directory)
+    snapshot = taken[host.name]
+    observed[host.name] = replace(observed[host.name], snapshot=snapshot)
     run.results["fenced_revision"] = revision
     run.journal.record(
         "snapshot",

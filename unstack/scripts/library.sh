@@ -82,16 +82,28 @@ client_flags() {
     echo "--endpoints=${url%%,*} --cacert=$2$(argument "$1" trusted-ca-file) --cert=$2$certificate --key=$2$key"
 }
 
-# etcdctl_of PID ARGUMENT...: etcdctl from the image of a running etcd, inside its own root
+# use_member PID: etcdctl_of_member then talks to this running etcd. What it needs is read once:
+# every process more is a part of the outage.
+use_member() {
+    member_root=/proc/$1/root
+    member_etcdctl=$(etcd_tool "$1" etcdctl) || die "the etcd image has no etcdctl"
+    member_flags=$(client_flags "$1" "")
+}
+
+# etcdctl_of_member ARGUMENT...: etcdctl from the image of a running etcd, inside its own root
 # directory, with its own certificates. So it fits the server's version, needs nothing installed,
 # works with every container runtime, and no key leaves its place.
-etcdctl_of() {
-    etcd_pid=$1
-    shift
-    etcdctl=$(etcd_tool "$etcd_pid" etcdctl) || die "the etcd image has no etcdctl"
-    # shellcheck disable=SC2046  # the flags are words
-    ETCDCTL_API=3 chroot "/proc/$etcd_pid/root" "$etcdctl" $(client_flags "$etcd_pid" "") \
-        --command-timeout=5s "$@"
+etcdctl_of_member() {
+    # shellcheck disable=SC2086  # the flags are words
+    ETCDCTL_API=3 chroot "$member_root" "$member_etcdctl" $member_flags --command-timeout=5s "$@"
+}
+
+# listens PORT: true where something listens on that TCP port. From the kernel's own table, in
+# hexadecimal, state 0A: ss and netstat need not be installed.
+listens() {
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+        awk -v port=":$(printf '%04X' "$1")" '$4 == "0A" && substr($2, length($2) - 4) == port { found = 1 }
+            END { exit !found }'
 }
 
 # uptime_centiseconds: hundredths of a second since the system started: no fork, no clock step.

@@ -24,10 +24,7 @@ if command -v docker >/dev/null 2>&1; then
 fi
 if command -v docker-compose >/dev/null 2>&1; then report compose docker-compose; fi
 for port in "$@"; do
-    # The kernel's own table, in hexadecimal: ss and netstat need not be installed. State 0A listens.
-    if cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
-        awk -v port=":$(printf '%04X' "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { found = 1 }
-            END { exit !found }'; then
+    if listens "$port"; then
         report listening "$port"
     fi
 done

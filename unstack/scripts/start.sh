@@ -10,7 +10,11 @@ cd "$config" || die "no directory $config"
 answer=$("$@" up -d 2>&1) || die "$* up failed: $(echo "$answer" | tail -n 3)"
 while :; do
     pid=$(etcd_process "$name")
-    if [ -n "$pid" ] && etcdctl_of "$pid" endpoint health >/dev/null 2>&1; then
+    port=$(argument "$pid" listen-client-urls)
+    # Not before it listens: an etcdctl that comes too early tries again only after a second. And in
+    # a shell of its own: a process that is just being replaced must not end the waiting.
+    if [ -n "$pid" ] && listens "${port##*:}" &&
+        (use_member "$pid" && etcdctl_of_member endpoint health) >/dev/null 2>&1; then
         exit 0
     fi
     [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
