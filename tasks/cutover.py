@@ -2,7 +2,7 @@
 
 import pyinfra
 
-from unstack.operations.cutover import await_control_plane, cut_over
+from unstack.operations.cutover import await_api_server, cut_over, start_controllers
 from unstack.operations.prove import prove_equal
 from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import MASTERS
@@ -14,8 +14,9 @@ def cutover() -> None:
     prove_equal(run, name="Compare every member, unless this run has done so")
     checkpoint("proven")
     if in_group(MASTERS):
-        cut_over(run, name="Put the new manifests in place")
-        await_control_plane(run, name="Wait for the control plane on the external etcd")
+        cut_over(run, name="Put the new kube-apiserver manifest in place")
+        await_api_server(run, name="Wait for the API server on the external etcd")
+        start_controllers(run, name="Start controller-manager and scheduler")
     barrier("cutover")
 
 

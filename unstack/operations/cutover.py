@@ -13,6 +13,7 @@ from pyinfra.api.exceptions import OperationError
 from unstack.api_access import ApiAccess, api_access
 from unstack.facts.cluster import (
     forget_masters,
+    is_migrated,
     known_masters,
     observe_master,
     placed,
@@ -30,7 +31,7 @@ from unstack.topology import Topology
 @operation()
 def cut_over(run: Run) -> Generator[StringCommand]:
     """
-    Put the new kube-apiserver manifest and the two kept ones in place, by rename.
+    Put the new kube-apiserver manifest in place, by rename.
 
     + run: this run
 
@@ -41,7 +42,7 @@ def cut_over(run: Run) -> Generator[StringCommand]:
     # Unchanged since the fence: these manifests were read then, and no second time in the outage.
     observed = known_masters(run)[host.name]
     here = placed(host.name, observed, topology)
-    if here.placement is Placement.EXTERNAL and all(name in observed.live for name in COMPONENTS):
+    if here.placement is Placement.EXTERNAL and "kube-apiserver" in observed.live:
         host.noop("this master is on the external etcd already")
         return
     if is_executing():
@@ -62,7 +63,7 @@ def cut_over(run: Run) -> Generator[StringCommand]:
 
 
 @operation()
-def await_control_plane(run: Run) -> Generator[StringCommand]:
+def await_api_server(run: Run) -> Generator[StringCommand]:
     """
     Wait until this master's API server runs with the external endpoints and is ready.
 
@@ -73,12 +74,12 @@ def await_control_plane(run: Run) -> Generator[StringCommand]:
     topology = run.topology
     forget_masters(run)
     observed = observe_master(host, topology)
-    if is_settled(observed, topology):
-        host.noop("the control plane runs on the external etcd")
+    if _runs_on_external(observed, topology) and "etcd" not in observed.live:
+        host.noop("the API server runs on the external etcd")
         return
     access = access_of(host.name, observed, topology)
     yield script(
-        "await-control-plane",
+        "await-apiserver",
         ",".join(topology.client_urls),
         access.url,
         access.ca,
@@ -88,15 +89,34 @@ def await_control_plane(run: Run) -> Generator[StringCommand]:
     )
 
 
-def is_settled(observed: MasterHost, topology: Topology) -> bool:
-    """True where all three components run, the API server with the external endpoints."""
-    servers = [one.value("etcd-servers") or "" for one in observed.running("kube-apiserver")]
-    return (
-        len(servers) == 1
-        and same_urls(tuple(servers[0].split(",")), topology.client_urls)
-        and all(observed.running(name) for name in COMPONENTS)
-        and "etcd" not in observed.live
+@operation()
+def start_controllers(run: Run) -> Generator[StringCommand]:
+    """
+    Put the manifests of controller-manager and scheduler back, and wait for their processes.
+
+    + run: this run
+
+    After the API server: without one they fail, and kubelet then lets them wait ever longer
+    (docs/decisions.md); and their start would take the processor from the API server's.
+    """
+    settings = run.topology.settings
+    observed = observe_master(host, run.topology)
+    if all(observed.live.get(name) and observed.running(name) for name in COMPONENTS[1:]) and (
+        is_executing() or is_migrated(run)
+    ):
+        host.noop("controller-manager and scheduler run")
+        return
+    yield script(
+        "start-controllers",
+        settings.manifests_directory,
+        settings.kept_directory,
+        str(int(settings.ready_timeout_seconds)),
     )
+
+
+def _runs_on_external(observed: MasterHost, topology: Topology) -> bool:
+    servers = [one.value("etcd-servers") or "" for one in observed.running("kube-apiserver")]
+    return len(servers) == 1 and same_urls(tuple(servers[0].split(",")), topology.client_urls)
 
 
 def access_of(name: str, observed: MasterHost, topology: Topology) -> ApiAccess:

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# cutover MANIFESTS KEPT RUN SOURCE_SHA256: start the control plane on the external cluster.
+# cutover MANIFESTS KEPT RUN SOURCE_SHA256: start the API server on the external cluster.
 manifests=$1
 kept=$2
 run=$3
@@ -16,8 +16,3 @@ if [ ! -f "$manifests/kube-apiserver.yaml" ]; then
     mv "$kept/fenced/.kube-apiserver.yaml" "$manifests/kube-apiserver.yaml"
     rm -f "$kept/fenced/kube-apiserver.yaml"
 fi
-for component in kube-controller-manager kube-scheduler; do
-    if [ -f "$kept/fenced/$component.yaml" ]; then
-        mv "$kept/fenced/$component.yaml" "$manifests/$component.yaml"
-    fi
-done

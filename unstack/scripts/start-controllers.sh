@@ -1,0 +1,14 @@
+# shellcheck shell=sh
+# start-controllers MANIFESTS KEPT TIMEOUT: controller-manager and scheduler, once they can work.
+deadline=$(($(uptime_centiseconds) + ${3%.*} * 100))
+
+for component in kube-controller-manager kube-scheduler; do
+    if [ -f "$2/fenced/$component.yaml" ]; then
+        mv "$2/fenced/$component.yaml" "$1/$component.yaml"
+    fi
+done
+while [ "$(processes kube-controller-manager kube-scheduler | wc -l)" -lt 2 ]; do
+    [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
+        die "kube-controller-manager or kube-scheduler does not run, $3 s after its manifest was put back"
+    sleep 0.2
+done
