@@ -2,16 +2,14 @@
 
 import pyinfra
 
-from unstack.operations.start import start_member
-from unstack.run import barrier, begin, in_group
-from unstack.topology import ETCD
+from unstack.operations.start import start_members
+from unstack.run import barrier, begin
 
 
 def start() -> None:
     """Register the stage; every host passes its barriers."""
     run = begin()
-    if in_group(ETCD):
-        start_member(run, name="Start the member")
+    start_members(run, name="Start the members, and read the stacked ones")
     barrier("start")
 
 

@@ -92,6 +92,12 @@ def read_member_status(lines: Iterable[str]) -> MemberStatus:
     )
 
 
+def read_revision(lines: Iterable[str]) -> int:
+    """The report of observe-revision.sh."""
+    revision: int = _json(parse_report(lines), "status")[0]["Status"]["header"]["revision"]
+    return revision
+
+
 def _alarm(item: Mapping[str, Any]) -> str:
     # AlarmType of etcd's rpc.proto.
     name = {1: "NOSPACE", 2: "CORRUPT"}.get(item.get("alarm", 0), str(item.get("alarm")))

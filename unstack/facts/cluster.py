@@ -140,9 +140,27 @@ def members_of(
     return stacked, {name: status for name, status in answered.items() if name not in observed}
 
 
-def external_members(topology: Topology) -> dict[str, MemberStatus]:
+def read_stacked_content(run: Run, name: str) -> MemberStatus:
+    """A master's stacked member with its content at the snapshot's revision, read once a run.
+
+    At a revision that has passed a member's content does not change any more, so it may be read
+    at any time between the snapshot and the proof.
+    """
+    key = f"stacked content of {name}"
+    if key not in run.cache:
+        masters_seen = known_masters(run)
+        _, snapshot = snapshot_taken(masters_seen)
+        found, _ = members_of(
+            run.topology, {name: masters_seen[name]}, revision=snapshot.revision, external=False
+        )
+        run.cache[key] = found[name]
+    status: MemberStatus = run.cache[key]
+    return status
+
+
+def external_members(topology: Topology, revision: int = 0) -> dict[str, MemberStatus]:
     """The external members by name. Raises OperationError where one does not answer."""
-    return members_of(topology, {})[1]
+    return members_of(topology, {}, revision=revision)[1]
 
 
 def snapshot_taken(observed: Mapping[str, MasterHost]) -> tuple[str, Snapshot]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import FactProcessError
 
-from unstack.members import MemberStatus, read_member_status
+from unstack.members import MemberStatus, read_member_status, read_revision
 from unstack.observations import (
     EtcdHost,
     MasterHost,
@@ -93,6 +93,16 @@ class ObservedMember(FactBase[MemberStatus | None]):
 
     def process(self, output: list[str]) -> MemberStatus:
         return parsed(read_member_status, output)
+
+
+class MemberRevision(FactBase[int | None]):
+    """The revision of the etcd member on a host; None where it does not answer with a quorum."""
+
+    def command(self, member: str) -> StringCommand:
+        return script("observe-revision", member)
+
+    def process(self, output: list[str]) -> int:
+        return parsed(read_revision, output)
 
 
 class ObservedSnapshot(FactBase[Snapshot | None]):

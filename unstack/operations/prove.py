@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from pyinfra import host
+from pyinfra import host, inventory
 from pyinfra.api import StringCommand, operation
 
-from unstack.facts.cluster import cluster_phase, known_masters, members_of, snapshot_taken
+from unstack.facts.cluster import (
+    cluster_phase,
+    external_members,
+    known_masters,
+    read_stacked_content,
+    snapshot_taken,
+)
 from unstack.placement import Phase
 from unstack.proof import Proof
-from unstack.run import Run, is_executing, refusal
+from unstack.run import Run, is_executing, on_each, refusal
 
 
 @operation()
@@ -47,7 +53,11 @@ def prove(run: Run) -> Proof:
     topology = run.topology
     masters = known_masters(run)
     _, snapshot = snapshot_taken(masters)
-    stacked, external = members_of(topology, masters, revision=snapshot.revision)
+    stacked = on_each(
+        [inventory.get_host(name) for name in masters],
+        lambda one: read_stacked_content(run, one.name),
+    )
+    external = external_members(topology, snapshot.revision)
     proof = Proof(snapshot.revision, stacked, external)
     problems = list(proof.problems(topology))
     if problems:

@@ -9,21 +9,20 @@ from dataclasses import replace
 from pyinfra import host, inventory
 from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.exceptions import OperationError
+from pyinfra.api.host import Host
 
 from unstack.facts.cluster import (
     cluster_phase,
     known_masters,
-    members_of,
     snapshot_taken,
     stacked_name,
 )
-from unstack.facts.hosts import ObservedSnapshot
-from unstack.members import MemberStatus
+from unstack.facts.hosts import MemberRevision, ObservedSnapshot
 from unstack.observations import COMPONENTS, MasterHost
 from unstack.placement import Phase
 from unstack.problems import Problem
 from unstack.relay import relay_file
-from unstack.run import Run, etcd_hosts, is_executing, read, refusal
+from unstack.run import Run, etcd_hosts, is_executing, on_each, read, refusal
 from unstack.scripts import script
 from unstack.topology import Topology
 
@@ -90,18 +89,21 @@ def fenced_revision(topology: Topology, observed: dict[str, MasterHost]) -> int:
     if problems:
         raise refusal(problems, "The snapshot was not taken.")
     deadline = time.monotonic() + ONE_REVISION_SECONDS
+    names = {name: stacked_name(name, one) for name, one in observed.items()}
+
+    def ask(one: Host) -> int | None:
+        revision: int | None = one.get_fact(MemberRevision, member=names[one.name], _ignore_errors=True)
+        return revision
+
     while True:
-        stacked, _ = members_of(topology, observed, external=False)
-        revisions = {status.revision for status in stacked.values()}
-        if len(revisions) == 1 and all(status.is_healthy for status in stacked.values()):
-            return revisions.pop()
+        revisions = on_each([inventory.get_host(name) for name in names], ask)
+        first, *others = set(revisions.values())
+        if first is not None and not others:
+            return first
         if time.monotonic() > deadline:
-            raise OperationError(f"the stacked members do not agree: {_revisions(stacked)}")
+            told = ", ".join(f"{name}: {revision}" for name, revision in revisions.items())
+            raise OperationError(f"the stacked members do not agree on a revision: {told}")
         time.sleep(0.1)
-
-
-def _revisions(stacked: dict[str, MemberStatus]) -> str:
-    return ", ".join(f"{name} at revision {one.revision}" for name, one in stacked.items())
 
 
 @operation()

@@ -8,23 +8,36 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 
-from unstack.facts.cluster import observe_etcd_host, observe_member_data
+from unstack.facts.cluster import (
+    is_migrated,
+    observe_etcd_host,
+    observe_member_data,
+    read_stacked_content,
+)
 from unstack.run import Run, is_executing
 from unstack.scripts import script
 
 
 @operation()
-def start_member(run: Run) -> Generator[StringCommand]:
+def start_members(run: Run) -> Generator[StringCommand]:
     """
-    Start this host's member by compose and wait until it answers with a quorum.
+    Start each external member by compose and wait until it answers with a quorum.
 
     + run: this run
+
+    A master reads its stacked member's content meanwhile, which the proof will ask for: an
+    election is a second of waiting, and the outage has none to spare.
 
     A member without restored data is refused here, and once more by etcd itself, which is given
     --initial-cluster-state=existing: with "new" it would become an empty voter that passes every
     health check (docs/decisions.md).
     """
     settings = run.topology.settings
+    if run.topology.member(host.name) is None:
+        if is_executing() and not is_migrated(run):
+            read_stacked_content(run, host.name)
+        host.noop("the stacked member is only read")
+        return
     observed = observe_member_data([host], run.topology)[host.name]
     if observed.container == "running" and observed.has_data:
         host.noop("this member runs already")
