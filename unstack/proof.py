@@ -35,6 +35,9 @@ class Proof:
         reference_name, reference = next(iter(self.old.items()))
         for name, status in (*self.old.items(), *self.new.items()):
             for field, expected, found in _differences(reference.content, status.content):
+                # Two stacked members were read at two moments, between which a lease can run out.
+                if field == "leases" and name in self.old:
+                    continue
                 yield Problem(
                     name,
                     f"{field} {found} at revision {self.revision}",

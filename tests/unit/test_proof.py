@@ -48,6 +48,11 @@ def test_a_lease_that_ran_out_on_the_fenced_side_alone_is_no_difference() -> Non
     assert _found(etcd_1=replace(NEW["etcd-1"], content=more)) == []
 
 
+def test_a_lease_that_ran_out_between_two_readings_of_the_stacked_members_is_no_difference() -> None:
+    fewer = replace(OLD["master-3"], content=replace(CONTENT, leases=frozenset({1})))
+    assert list(Proof(100, {**OLD, "master-3": fewer}, NEW).problems(TOPOLOGY)) == []
+
+
 @pytest.mark.parametrize(
     ("status", "found"),
     [
