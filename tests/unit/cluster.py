@@ -1,4 +1,8 @@
-"""A healthy cluster as preflight would have read it, for tests that break one thing of it."""
+"""A healthy cluster as preflight would have read it, for tests that break one thing of it.
+
+The fields are put together by name, so the type checker can't see their types: a wrong one fails
+in the rules that the tests run.
+"""
 
 from __future__ import annotations
 

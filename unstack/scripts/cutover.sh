@@ -2,11 +2,11 @@
 # cutover MANIFESTS KEPT RUN SOURCE_SHA256: start the API server on the external cluster.
 manifests=$1
 kept=$2
-run=$3
 
 umask 077
 mkdir -p "$kept/stacked"
 if [ ! -f "$manifests/kube-apiserver.yaml" ]; then
+    # $3, the run, is for whoever reads the process list.
     [ "$(sha256sum <"$kept/fenced/kube-apiserver.yaml" | cut -d ' ' -f 1)" = "$4" ] ||
         die "kube-apiserver.yaml was changed after its successor was made from it; run the migration again"
     # The old manifest is kept for the way back; the new one arrives by rename, whole.
