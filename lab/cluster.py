@@ -35,7 +35,7 @@ def make_machine(lab: Lab, node: Node, archives: Sequence[Path] = ()) -> None:
     + archives: tar files unpacked at / before the first process runs
     """
     files = {**keys.files(node), **_node_files(node)}
-    machines.create(lab.client, node, lab.plan, lab.images, files, archives)
+    machines.create(lab.client, node, lab.plan, lab.images, files, archives, owner=keys.owner())
     machines.wait_booted(lab.client, node)
 
 

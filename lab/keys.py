@@ -43,6 +43,11 @@ def files(node: Node) -> dict[str, tuple[bytes, int]]:
     }
 
 
+def owner() -> str:
+    """What tells this checkout's lab from another's: the person's public key."""
+    return _public(SSH_KEY)
+
+
 def _host_key(node: Node) -> Path:
     return STATE / "host-keys" / node.name
 

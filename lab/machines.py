@@ -24,6 +24,7 @@ from lab.shape import NETWORK, PREFIX, Node, Plan
 
 _BOOT_SECONDS = 90.0
 _LABEL = PREFIX
+_OWNER = f"{PREFIX}.owner"
 _ARCHIVES = "/opt/lab/images"
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -66,9 +67,12 @@ def create(
     images: Images,
     files: dict[str, tuple[bytes, int]],
     archives: Sequence[Path] = (),
+    *,
+    owner: str,
 ) -> Container:
     """Make and start a machine; an existing one of that name is removed, its images are kept.
 
+    + owner: whose lab it belongs to, for `owner`
     + files: absolute path -> (content, mode), in place before the first process runs
     + archives: tar files unpacked at / before the first process runs
     """
@@ -96,7 +100,7 @@ def create(
         images.etcd_host if is_etcd else images.kubernetes_node,
         name=node.container,
         hostname=node.hostname,
-        labels={_LABEL: node.role},
+        labels={_LABEL: node.role, _OWNER: owner},
         host_config=host,
         networking_config={"EndpointsConfig": {NETWORK: endpoint}},
     )
@@ -148,6 +152,11 @@ def stopped(client: docker.DockerClient, names: Iterable[str]) -> list[str] | No
     if any(name not in found for name in wanted):
         return None
     return [name for name in wanted if found[name] != "running"]
+
+
+def owner(client: docker.DockerClient, node: Node) -> str:
+    """Whose lab a machine belongs to: machines are one set, checkouts may be many."""
+    return str(client.containers.get(node.container).labels.get(_OWNER, ""))
 
 
 def execute(client: docker.DockerClient, container: str, command: Sequence[str] | str) -> tuple[int, str]:

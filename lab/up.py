@@ -101,6 +101,8 @@ def _reuse(shape: Shape, made: images.Images) -> Lab | None:
     try:
         if standing is None:
             raise LabError("machines are missing")
+        if not all(machines.owner(lab.client, node) == keys.owner() for node in lab.plan.nodes):
+            raise LabError("these machines were made from another checkout")
         if standing:
             _start(lab, standing)
         else:

@@ -2,8 +2,8 @@
 
 import pyinfra
 
-from unstack.operations.restore import compare_restored, restore_member
-from unstack.run import barrier, begin, checkpoint, in_group
+from unstack.operations.restore import restore_member
+from unstack.run import barrier, begin, in_group
 from unstack.topology import ETCD
 
 
@@ -12,8 +12,6 @@ def restore() -> None:
     run = begin()
     if in_group(ETCD):
         restore_member(run, name="Restore the member from the snapshot")
-    checkpoint("restored")
-    compare_restored(run, name="Compare the restored databases")
     barrier("restore")
 
 

@@ -23,25 +23,31 @@ class ListedMember:
 
 @dataclass(frozen=True)
 class Content:
-    """What a member holds at one revision; equal contents are equal values of this class.
+    """What a member holds at one revision.
 
     HashKV depends on the revision and on the compact revision, so both belong to it; it does not
-    cover leases and auth, which therefore stand beside it.
+    cover leases and auth, which therefore stand beside it. Those are None where only the member's
+    own content was asked for: raft makes them equal on all members of a cluster.
     """
 
     revision: int
     hash: int
     compact_revision: int
     keys: int
-    leases: frozenset[int]
-    users: frozenset[str]
-    roles: frozenset[str]
+    leases: frozenset[int] | None
+    users: frozenset[str] | None
+    roles: frozenset[str] | None
 
 
 @dataclass(frozen=True)
 class MemberStatus:
-    """A member as it describes itself; `content` is None where no revision was asked for."""
+    """A member as it describes itself.
 
+    `content` is None where no revision was asked for, `members` and `alarms` where only what is the
+    member's own was.
+    """
+
+    cluster_id: int
     member_id: int
     version: str
     revision: int
@@ -49,8 +55,8 @@ class MemberStatus:
     leader: int  # member id, 0 for none
     raft_term: int
     is_healthy: bool  # answered a linearizable read
-    members: tuple[ListedMember, ...]
-    alarms: tuple[str, ...]
+    members: tuple[ListedMember, ...] | None
+    alarms: tuple[str, ...] | None
     content: Content | None
 
     @property
@@ -64,31 +70,27 @@ def _json(report: Report, key: str) -> Any:
     return json.loads(report[key][0])
 
 
-def read_member_status(lines: Iterable[str]) -> MemberStatus:
-    """The report of observe-member.sh. etcdctl leaves out fields that are zero."""
+def read_member_status(lines: Iterable[str], *, whole: bool = True) -> MemberStatus:
+    """The report of observe-member.sh; `whole` unless only the member's own was asked for.
+
+    etcdctl leaves out fields that are zero. Raises KeyError where a question has no answer.
+    """
     report = parse_report(lines)
     status = _json(report, "status")[0]["Status"]
     header = status["header"]
     return MemberStatus(
+        cluster_id=header["cluster_id"],
         member_id=header["member_id"],
         version=status["version"],
         revision=header.get("revision", 0),
         database_bytes=status.get("dbSize", 0),
         leader=status.get("leader", 0),
         raft_term=status.get("raftTerm", 0),
-        is_healthy="healthy" in report,
-        members=tuple(
-            ListedMember(
-                id=item["ID"],
-                name=item.get("name", ""),
-                peer_urls=tuple(item.get("peerURLs", ())),
-                client_urls=tuple(item.get("clientURLs", ())),
-                is_learner=item.get("isLearner", False),
-            )
-            for item in _json(report, "members")["members"]
-        ),
-        alarms=tuple(_alarm(item) for item in _json(report, "alarms").get("alarms") or ()),
-        content=_content(report) if "hashkv" in report else None,
+        # A count is a linearizable read too.
+        is_healthy="healthy" in report or "keys" in report,
+        members=_members(report) if whole else None,
+        alarms=_alarms(report) if whole else None,
+        content=_content(report, whole) if "hashkv" in report else None,
     )
 
 
@@ -98,13 +100,30 @@ def read_revision(lines: Iterable[str]) -> int:
     return revision
 
 
+def _members(report: Report) -> tuple[ListedMember, ...]:
+    return tuple(
+        ListedMember(
+            id=item["ID"],
+            name=item.get("name", ""),
+            peer_urls=tuple(item.get("peerURLs", ())),
+            client_urls=tuple(item.get("clientURLs", ())),
+            is_learner=item.get("isLearner", False),
+        )
+        for item in _json(report, "members")["members"]
+    )
+
+
+def _alarms(report: Report) -> tuple[str, ...]:
+    return tuple(_alarm(item) for item in _json(report, "alarms").get("alarms") or ())
+
+
 def _alarm(item: Mapping[str, Any]) -> str:
     # AlarmType of etcd's rpc.proto.
     name = {1: "NOSPACE", 2: "CORRUPT"}.get(item.get("alarm", 0), str(item.get("alarm")))
     return f"{name} of member {item.get('memberID', 0):x}"
 
 
-def _content(report: Report) -> Content:
+def _content(report: Report, whole: bool) -> Content:
     answer = _json(report, "hashkv")[0]["HashKV"]
     return Content(
         # The store's revision now is in the header; the hash is that at the asked revision.
@@ -112,10 +131,14 @@ def _content(report: Report) -> Content:
         hash=answer["hash"],
         compact_revision=answer.get("compact_revision", 0),
         keys=_count(report["keys"][0]),
-        leases=frozenset(item["id"] for item in _json(report, "leases").get("leases") or ()),
-        users=frozenset(_json(report, "users").get("users") or ()),
-        roles=frozenset(_json(report, "roles").get("roles") or ()),
+        leases=_ids(_json(report, "leases").get("leases")) if whole else None,
+        users=frozenset(_json(report, "users").get("users") or ()) if whole else None,
+        roles=frozenset(_json(report, "roles").get("roles") or ()) if whole else None,
     )
+
+
+def _ids(leases: Iterable[Mapping[str, int]] | None) -> frozenset[int]:
+    return frozenset(item["id"] for item in leases or ())
 
 
 def _count(fields: str) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from unstack.members import Content, MemberStatus
@@ -15,7 +16,11 @@ AGAIN = "run the migration again; the stacked cluster is untouched"
 
 @dataclass(frozen=True)
 class Proof:
-    """Both sides at one revision, member by member."""
+    """Both sides at one revision, member by member.
+
+    The first member of either side is the one that was asked for what raft makes equal on all
+    members of a cluster: member list, alarms, leases, users, roles.
+    """
 
     revision: int
     old: Mapping[str, MemberStatus]
@@ -33,11 +38,9 @@ class Proof:
     def _equal_contents(self) -> Iterator[Problem]:
         # HashKV is comparable only at equal compact revisions, which are compared with it.
         reference_name, reference = next(iter(self.old.items()))
+        lead = next(iter(self.new))
         for name, status in (*self.old.items(), *self.new.items()):
-            for field, expected, found in _differences(reference.content, status.content):
-                # Two stacked members were read at two moments, between which a lease can run out.
-                if field == "leases" and name in self.old:
-                    continue
+            for field, expected, found in _differences(reference.content, status.content, name == lead):
                 yield Problem(
                     name,
                     f"{field} {found} at revision {self.revision}",
@@ -47,36 +50,47 @@ class Proof:
 
     def _membership(self, topology: Topology) -> Iterator[Problem]:
         expected = {(member.name, (member.peer_url,)) for member in topology.members}
-        leaders = {status.leader for status in self.new.values()}
-        if len(leaders) != 1 or 0 in leaders:
-            yield Problem("cluster", f"leaders {sorted(leaders)}", "one leader that all members name", AGAIN)
+        # A member of another cluster would be told by its cluster id, whatever it names its leader.
+        leaders = {(status.cluster_id, status.leader) for status in self.new.values()}
+        if len(leaders) != 1 or any(leader == 0 for _, leader in leaders):
+            found = ", ".join(f"{leader:x} of cluster {cluster:x}" for cluster, leader in sorted(leaders))
+            yield Problem("cluster", f"leaders {found}", "one leader that all members name", AGAIN)
         for name, status in self.new.items():
+            if not status.is_healthy:
+                yield Problem(name, "no answer to a linearizable read", "a healthy member", AGAIN)
+        for name, status in itertools.islice(self.new.items(), 1):
+            if status.members is None or status.alarms is None:
+                yield Problem(name, "no list of members and alarms", "the cluster's own lists", AGAIN)
+                continue
             listed = {(member.name, member.peer_urls) for member in status.members}
             if listed != expected:
                 yield Problem(name, f"members {sorted(listed)}", f"{sorted(expected)}", AGAIN)
             if any(member.is_learner for member in status.members):
                 yield Problem(name, "a learner", "voting members only", AGAIN)
-            if not status.is_healthy:
-                yield Problem(name, "no answer to a linearizable read", "a healthy member", AGAIN)
             for alarm in status.alarms:
                 yield Problem(name, f"alarm {alarm}", "no alarm", AGAIN)
 
 
-def _differences(expected: Content | None, found: Content | None) -> Iterator[tuple[str, Any, Any]]:
+def _differences(
+    expected: Content | None, found: Content | None, whole: bool
+) -> Iterator[tuple[str, Any, Any]]:
+    """(field, expected, found). `whole`: with what raft makes equal on all members of a cluster."""
     if expected is None or found is None:
         yield "content", expected, found
         return
-    for field in fields(Content):
-        if field.name == "revision":
-            continue  # the present revision moves on by itself: leases go on expiring
-        ours, theirs = getattr(expected, field.name), getattr(found, field.name)
-        # Leases go on expiring on the fenced cluster, while the restored one grants each its whole
-        # time again: a lease that only the new one still has is expected, a missing one is not.
-        if field.name == "leases":
-            if ours - theirs:
-                yield "leases", f"{sorted(ours - theirs)} too", "them missing"
-        elif ours != theirs:
-            yield field.name, _shown(ours), _shown(theirs)
+    # The present revision is not compared: leases go on expiring.
+    for field in ("hash", "compact_revision", "keys", *(("users", "roles") if whole else ())):
+        ours, theirs = getattr(expected, field), getattr(found, field)
+        if ours != theirs:
+            yield field, _shown(ours), _shown(theirs)
+    if not whole:
+        return
+    if expected.leases is None or found.leases is None:
+        yield "leases", expected.leases, found.leases
+    # Leases go on expiring on the fenced cluster, while the restored one grants each its whole
+    # time again: a lease that only the new one still has is expected, a missing one is not.
+    elif missing := sorted(expected.leases - found.leases):
+        yield "leases", f"{missing} too", "them missing"
 
 
 def _shown(value: Any) -> Any:
@@ -92,7 +106,6 @@ def _rows(side: Mapping[str, MemberStatus]) -> list[dict[str, Any]]:
             "compact_revision": status.content.compact_revision,
             "revision": status.content.revision,
             "keys": status.content.keys,
-            "leases": len(status.content.leases),
         }
         for name, status in side.items()
         if status.content is not None

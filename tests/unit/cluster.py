@@ -89,6 +89,7 @@ def member(number: int, **changes: object) -> MemberStatus:
         ListedMember(one, f"m{one}", (f"https://172.30.0.1{one}:2380",), (), False) for one in (1, 2, 3)
     )
     fields: dict[str, object] = {
+        "cluster_id": 1,
         "member_id": number,
         "version": "3.5.1",
         "revision": 100,

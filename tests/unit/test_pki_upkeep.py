@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from tests.unit.pki_files import (
     MEMBERS,
@@ -53,10 +54,13 @@ def test_changed_address_remakes_that_members_pairs_only(pki_directory: Path) ->
 
 def test_remakes_a_leaf_about_to_expire(pki_directory: Path) -> None:
     before = contents(pki_directory)
-    almost = this_moment() + timedelta(hours=8760) - timedelta(days=7)
-    ensure_pki(pki_directory, topology(), almost - timedelta(seconds=2))
+    # By the certificates themselves: they were made a while before this test began.
+    leaves = [path for path in pki_directory.rglob("*.crt") if path.name != "ca.crt"]
+    ends = [x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc for path in leaves]
+    week = timedelta(days=7)
+    ensure_pki(pki_directory, topology(), min(ends) - week - timedelta(seconds=2))
     assert changed(before, pki_directory) == set()
-    ensure_pki(pki_directory, topology(), almost)
+    ensure_pki(pki_directory, topology(), max(ends) - week + timedelta(seconds=2))
     assert len(changed(before, pki_directory)) == 16
     assert "ca.crt" not in changed(before, pki_directory)
 

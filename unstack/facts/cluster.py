@@ -7,6 +7,7 @@ from typing import Any
 
 from gevent.lock import RLock
 from pyinfra import inventory
+from pyinfra.api import FactBase
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 
@@ -15,6 +16,7 @@ from unstack.facts.hosts import (
     ObservedMaster,
     ObservedMember,
     ObservedMemberData,
+    ObservedOwnContent,
 )
 from unstack.manifest import ManifestError, read_etcd
 from unstack.members import MemberStatus
@@ -108,36 +110,16 @@ def stacked_name(host_name: str, observed: MasterHost) -> str:
         raise OperationError(f"{host_name}: {error}") from None
 
 
-def members_of(
-    topology: Topology,
-    observed: Mapping[str, MasterHost],
-    *,
-    revision: int = 0,
-    external: bool = True,
-) -> tuple[dict[str, MemberStatus], dict[str, MemberStatus]]:
-    """(stacked, external) members by inventory name, all asked at once.
+def read_member(host: Host, member: str, revision: int = 0, *, whole: bool = True) -> MemberStatus:
+    """The etcd member of this --name on a host; `whole` as in `unstack.members`.
 
-    Raises OperationError where a member does not answer.
+    Raises OperationError where it does not answer.
     """
-    names = {name: stacked_name(name, one) for name, one in observed.items()}
-    hosts = [inventory.get_host(name) for name in names]
-    if external:
-        hosts += etcd_hosts()
-        names |= {member.name: member.name for member in topology.members}
-
-    def ask(one: Host) -> MemberStatus | None:
-        status: MemberStatus | None = one.get_fact(
-            ObservedMember, member=names[one.name], revision=revision, _ignore_errors=True
-        )
-        return status
-
-    found = on_each(hosts, ask)
-    silent = [name for name, status in found.items() if status is None]
-    if silent:
-        raise OperationError(f"the etcd member on {', '.join(silent)} does not answer")
-    answered = {name: status for name, status in found.items() if status is not None}
-    stacked = {name: status for name, status in answered.items() if name in observed}
-    return stacked, {name: status for name, status in answered.items() if name not in observed}
+    fact: type[FactBase[MemberStatus | None]] = ObservedMember if whole else ObservedOwnContent
+    status: MemberStatus | None = host.get_fact(fact, member=member, revision=revision, _ignore_errors=True)
+    if status is None:
+        raise OperationError(f"the etcd member on {host.name} does not answer")
+    return status
 
 
 def read_stacked_content(run: Run, name: str) -> MemberStatus:
@@ -150,17 +132,23 @@ def read_stacked_content(run: Run, name: str) -> MemberStatus:
     if key not in run.cache:
         masters_seen = known_masters(run)
         _, snapshot = snapshot_taken(masters_seen)
-        found, _ = members_of(
-            run.topology, {name: masters_seen[name]}, revision=snapshot.revision, external=False
+        run.cache[key] = read_member(
+            inventory.get_host(name),
+            stacked_name(name, masters_seen[name]),
+            snapshot.revision,
+            whole=name == run.lead(),
         )
-        run.cache[key] = found[name]
     status: MemberStatus = run.cache[key]
     return status
 
 
 def external_members(topology: Topology, revision: int = 0) -> dict[str, MemberStatus]:
-    """The external members by name. Raises OperationError where one does not answer."""
-    return members_of(topology, {}, revision=revision)[1]
+    """The external members by name, the first of them asked for the whole cluster's lists too.
+
+    Raises OperationError where one does not answer.
+    """
+    lead = topology.members[0].name
+    return on_each(etcd_hosts(), lambda one: read_member(one, one.name, revision, whole=one.name == lead))
 
 
 def snapshot_taken(observed: Mapping[str, MasterHost]) -> tuple[str, Snapshot]:
@@ -186,6 +174,16 @@ def known_masters(run: Run) -> dict[str, MasterHost]:
         if key not in run.cache:
             run.cache[key] = observe_masters(run.topology)
         seen: dict[str, MasterHost] = run.cache[key]
+        return seen
+
+
+def known_member_data(run: Run) -> dict[str, MemberData]:
+    """The external members' data before any of them is started, read once: {inventory name: MemberData}."""
+    key = "member data" if is_executing() else "member data while planning"
+    with _READING:
+        if key not in run.cache:
+            run.cache[key] = observe_member_data(etcd_hosts(), run.topology)
+        seen: dict[str, MemberData] = run.cache[key]
         return seen
 
 

@@ -85,7 +85,13 @@ def create_container(run: Run) -> Generator[StringCommand]:
     if observed.container == "running":
         host.noop("the member runs")
         return
-    yield script("create-container", settings.etcd_config_directory, *compose_words(run))
+    yield script(
+        "create-container",
+        settings.etcd_config_directory,
+        settings.etcd_data_directory,
+        settings.etcd_container,
+        *compose_words(run),
+    )
 
 
 @operation()

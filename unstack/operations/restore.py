@@ -15,8 +15,7 @@ from unstack.facts.cluster import (
     snapshot_taken,
 )
 from unstack.placement import Phase
-from unstack.problems import Problem
-from unstack.run import Run, etcd_hosts, is_executing, refusal
+from unstack.run import Run, is_executing
 from unstack.scripts import script
 
 
@@ -79,39 +78,3 @@ def restore_member(run: Run) -> Generator[StringCommand]:
 def initial_cluster_token(cluster: str, run_id: str) -> str:
     """A token of its own for each migration: members of two attempts can never join each other."""
     return f"unstack-{cluster}-{run_id}"
-
-
-@operation()
-def compare_restored(run: Run) -> Generator[StringCommand]:
-    """
-    Compare the restored databases of all hosts, byte for byte, before any of them is started.
-
-    + run: this run
-
-    One snapshot, one etcdutl and one --initial-cluster give identical files on all members
-    (measured: docs/decisions.md), so a difference is a broken disk or a foreign file.
-    """
-    if host.name != run.lead():
-        host.noop(f"the databases are compared from {run.lead()}")
-        return
-    if is_executing() and cluster_phase(run.topology, known_masters(run)) is Phase.STACKED:
-        sums = {
-            name: None if one.restored is None else one.restored.database_sha256
-            for name, one in observe_member_data(etcd_hosts(), run.topology).items()
-        }
-        if len(set(sums.values())) != 1 or None in sums.values():
-            raise refusal(
-                [
-                    Problem(
-                        name,
-                        f"a restored database with sha256 {sha256}" if sha256 else "none restored",
-                        "the same database on all members",
-                        "run the migration again; if it repeats, check that host's disk",
-                    )
-                    for name, sha256 in sums.items()
-                ],
-                "No member was started.",
-            )
-    host.noop("the restored databases are equal on all hosts")
-    return
-    yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
@@ -10,11 +10,13 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.cluster import (
     is_migrated,
+    known_member_data,
     observe_etcd_host,
-    observe_member_data,
     read_stacked_content,
 )
-from unstack.run import Run, is_executing
+from unstack.observations import MemberData
+from unstack.problems import Problem
+from unstack.run import Run, is_executing, refusal
 from unstack.scripts import script
 
 
@@ -28,9 +30,9 @@ def start_members(run: Run) -> Generator[StringCommand]:
     A master reads its stacked member's content meanwhile, which the proof will ask for: an
     election is a second of waiting, and the outage has none to spare.
 
-    A member without restored data is refused here, and once more by etcd itself, which is given
-    --initial-cluster-state=existing: with "new" it would become an empty voter that passes every
-    health check (docs/decisions.md).
+    A member without restored data is refused here, and so are members that differ. etcd itself
+    refuses an empty one too, as it is given --initial-cluster-state=existing: with "new" it would
+    become an empty voter that passes every health check (docs/decisions.md).
     """
     settings = run.topology.settings
     if run.topology.member(host.name) is None:
@@ -38,22 +40,50 @@ def start_members(run: Run) -> Generator[StringCommand]:
             read_stacked_content(run, host.name)
         host.noop("the stacked member is only read")
         return
-    observed = observe_member_data([host], run.topology)[host.name]
-    if observed.container == "running" and observed.has_data:
+    observed = known_member_data(run)
+    if observed[host.name].container == "running" and observed[host.name].has_data:
         host.noop("this member runs already")
         return
-    if is_executing() and not (observed.has_data and observed.restored):
+    if is_executing() and not is_migrated(run):
+        refuse_unequal(observed)
+    elif is_executing() and not observed[host.name].has_data:
         raise OperationError(
-            f"{host.name}: found no restored data in {settings.etcd_data_directory}/data; expected"
-            " a restored member; to do: run the migration again. No empty member was started."
+            f"{host.name}: found no data in {settings.etcd_data_directory}/data; expected this"
+            " member's; to do: find it. No empty member was started."
         )
     yield script(
         "start",
         settings.etcd_config_directory,
         host.name,
         str(int(settings.start_timeout_seconds)),
+        settings.etcd_container,
         *compose_words(run),
     )
+
+
+def refuse_unequal(members: Mapping[str, MemberData]) -> None:
+    """Raises OperationError unless all hosts hold one restored database, byte for byte.
+
+    One snapshot, one etcdutl and one --initial-cluster give identical files on all members
+    (measured: docs/decisions.md), so a difference is a broken disk or a foreign file.
+    """
+    sums = {
+        name: one.restored.database_sha256 if one.has_data and one.restored else None
+        for name, one in members.items()
+    }
+    if len(set(sums.values())) != 1 or None in sums.values():
+        raise refusal(
+            [
+                Problem(
+                    name,
+                    f"a restored database with sha256 {sha256}" if sha256 else "no restored data",
+                    "the same restored database on all members",
+                    "run the migration again; if it repeats, check that host's disk",
+                )
+                for name, sha256 in sums.items()
+            ],
+            "No member was started.",
+        )
 
 
 def compose_words(run: Run) -> list[str]:

@@ -93,7 +93,10 @@ def _stacked_endpoints(cluster: Cluster) -> set[Endpoint | None]:
     With the ports: on a master's loopback there may be a proxy to another etcd.
     """
     urls = [
-        url for status in cluster.stacked.values() for member in status.members for url in member.client_urls
+        url
+        for status in cluster.stacked.values()
+        for member in status.members or ()
+        for url in member.client_urls
     ]
     hosts = LOOPBACK | {master.address for master in cluster.topology.masters}
     for name in cluster.masters:

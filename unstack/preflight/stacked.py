@@ -42,7 +42,7 @@ def every_member_is_on_a_master(cluster: Cluster) -> Iterator[Problem]:
 
 def _listed(cluster: Cluster) -> Iterator[ListedMember]:
     """Every member that any member lists, once each, however their lists differ in other fields."""
-    seen = {member.id: member for status in cluster.stacked.values() for member in status.members}
+    seen = {member.id: member for status in cluster.stacked.values() for member in status.members or ()}
     yield from seen.values()
 
 
@@ -63,7 +63,7 @@ def one_leader_and_only_voters(cluster: Cluster) -> Iterator[Problem]:
 def no_alarm(cluster: Cluster) -> Iterator[Problem]:
     """NOSPACE and CORRUPT would move along. Every member lists every alarm; each is told once."""
     hosts = {f"{status.member_id:x}": name for name, status in cluster.stacked.items()}
-    for alarm in {alarm for status in cluster.stacked.values() for alarm in status.alarms}:
+    for alarm in {alarm for status in cluster.stacked.values() for alarm in status.alarms or ()}:
         host = hosts.get(alarm.rpartition(" ")[2], "cluster")
         yield Problem(host, f"alarm {alarm}", "no alarm", "mend its cause, then `etcdctl alarm disarm`")
 

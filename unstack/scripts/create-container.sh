@@ -1,7 +1,18 @@
 # shellcheck shell=sh
-# create-container CONFIG COMPOSE...: the container as the compose file says, not started.
+# create-container CONFIG DATA CONTAINER COMPOSE...: the container as the compose file says, not
+# started, and beside its data the etcdutl of its image, for a restore that need not start one more
+# container inside the outage.
 config=$1
-shift
+data=$2
+container=$3
+shift 3
 cd "$config" || die "no directory $config"
 # docker-compose 1.29 and the plugin both know "up --no-start"; "create" is the plugin's alone.
 answer=$("$@" up --no-start 2>&1) || die "$* refuses $config/docker-compose.yaml: $(echo "$answer" | tail -n 3)"
+umask 077
+rm -f "$data/etcdutl"
+for path in /usr/local/bin /usr/bin /bin; do
+    docker cp --follow-link "$container:$path/etcdutl" "$data/etcdutl" >/dev/null 2>&1 && break
+done
+# It may not run here: a filesystem without the right to, or libraries that only the image has.
+"$data/etcdutl" version >/dev/null 2>&1 || rm -f "$data/etcdutl"

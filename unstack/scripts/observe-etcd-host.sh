@@ -36,7 +36,7 @@ report_file restored "$data/restored.json"
 if [ -d "$data" ]; then
     # Leftovers of our own names are known; anything else there is somebody's.
     foreign=$(find "$data" -mindepth 1 -maxdepth 1 ! -name data ! -name lost+found \
-        ! -name restored.json ! -name 'restoring-*' ! -name 'previous-*' ! -name 'snapshot-*' | head -n 3)
+        ! -name restored.json ! -name 'restoring-*' ! -name 'previous-*' ! -name 'snapshot-*' ! -name etcdutl | head -n 3)
     if [ -n "$foreign" ]; then report foreign "$foreign"; fi
 fi
 for file in "$config/docker-compose.yaml" "$config"/pki/*; do

@@ -1,35 +1,46 @@
 # shellcheck shell=sh
-# observe-member NAME REVISION: an etcd member as it describes itself, and with a REVISION other
-# than 0 the proof of its content at that revision. Every answer is this member's own.
+# observe-member NAME REVISION SCOPE: an etcd member as it describes itself, and with a REVISION other
+# than 0 its content at that revision. Every answer is this member's own. SCOPE "cluster" asks it too
+# for what raft makes equal on all members; "member" leaves that to another one.
 pid=$(etcd_process "$1")
 [ -n "$pid" ] || die "no running etcd with --name=$1"
 use_member "$pid"
+answers=$(mktemp -d) || die "no temporary directory"
+trap 'rm -rf "$answers"' EXIT
 
-# ask KEY ARGUMENT...: one report line with etcdctl's JSON; a failed question fails the script,
-# since an unanswered question must never pass for "none".
+# ask KEY ARGUMENT...: put a question, all of them at once: each is a process that mostly waits.
 ask() {
     key=$1
     shift
-    # Not in one line with report: the substitution's status would be lost.
-    answer=$(etcdctl_of_member -w "$format" "$@") || die "etcdctl $* failed on member $member"
-    report "$key" "$answer"
+    (etcdctl_of_member -w "$format" "$@" >"$answers/$key" 2>"$answers/$key.error" ||
+        echo "etcdctl $*" >>"$answers/failed") &
 }
-member=$1
 format=json
-ask members member list
-ask alarms alarm list
+if [ "$3" = cluster ]; then
+    ask members member list
+    ask alarms alarm list
+fi
 if [ "$2" = 0 ]; then
-    # A linearizable read first: it passes only with a quorum, and makes this member catch up.
+    # A linearizable read: it passes only with a quorum, and makes this member catch up.
     if etcdctl_of_member endpoint health >/dev/null 2>&1; then report healthy yes; fi
 else
+    if [ "$3" = cluster ]; then
+        ask leases lease list
+        ask users user list
+        ask roles role list
+    fi
     # etcdctl writes a count in this format only. The count is a linearizable read itself.
     format=fields
     ask keys get "" --prefix --count-only --rev="$2"
-    report healthy yes
     format=json
     ask hashkv endpoint hashkv --rev="$2"
-    ask leases lease list
-    ask users user list
-    ask roles role list
 fi
+wait
+# Last: a member that had lagged has caught up through the reads before.
 ask status endpoint status
+wait
+# An unanswered question must never pass for "none".
+[ ! -e "$answers/failed" ] || die "failed on member $1: $(tr '\n' ';' <"$answers/failed") $(cat "$answers"/*.error)"
+for key in members alarms leases users roles keys hashkv status; do
+    report_file "$key" "$answers/$key"
+done

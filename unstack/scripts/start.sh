@@ -1,15 +1,16 @@
 # shellcheck shell=sh
-# start CONFIG NAME TIMEOUT COMPOSE...: start the member and wait until it serves with a quorum.
+# start CONFIG NAME TIMEOUT CONTAINER COMPOSE...: start the member and wait until it serves with a quorum.
 config=$1
 name=$2
 deadline=$(($(uptime_centiseconds) + ${3%.*} * 100))
 timeout=$3
-shift 3
+container=$4
+shift 4
 
 cd "$config" || die "no directory $config"
-# The container was created before the outage; "up" looks at everything once more, which takes
-# three times as long, and is for a host where somebody has removed it since.
-"$@" start >/dev/null 2>&1 || answer=$("$@" up -d 2>&1) || die "$* up failed: $(echo "$answer" | tail -n 3)"
+# Compose created the container before the outage. Compose's own "start" and "up" look at everything
+# once more, which takes longer than the start; "up" is for a host where somebody has removed it since.
+docker start "$container" >/dev/null 2>&1 || answer=$("$@" up -d 2>&1) || die "$* up failed: $(echo "$answer" | tail -n 3)"
 while :; do
     pid=$(etcd_process "$name")
     port=$(argument "$pid" listen-client-urls)
