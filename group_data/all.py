@@ -6,6 +6,9 @@ _sudo = True
 # Name of the cluster: its certificates, journal and reports are kept in .unstack/<cluster>/.
 cluster = "prod"
 
+# tasks/clean.py keeps what a rollback needs; True removes that too.
+clean_rollback = False
+
 # Largest tolerated difference between the clocks of any two hosts.
 maximum_clock_skew_seconds = 2.0
 

@@ -2,7 +2,12 @@
 
 import pyinfra
 
-from unstack.operations.cutover import await_api_server, cut_over, start_controllers
+from unstack.operations.cutover import (
+    await_api_server,
+    check_prepared,
+    cut_over,
+    start_controllers,
+)
 from unstack.operations.prove import prove_equal
 from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import MASTERS
@@ -12,6 +17,8 @@ def cutover() -> None:
     """Register the stage; every host passes its barriers."""
     run = begin()
     prove_equal(run, name="Compare every member, unless this run has done so")
+    if in_group(MASTERS):
+        check_prepared(run, name="Check that the new manifests fit the old ones")
     checkpoint("proven")
     if in_group(MASTERS):
         cut_over(run, name="Put the new kube-apiserver manifest in place")

@@ -8,7 +8,7 @@ from unstack.run import barrier, begin
 
 def preflight() -> None:
     """Register the stage; every host passes its barriers."""
-    run = begin()
+    run = begin(examines=True)
     examine(run, name="Examine every host")
     barrier("preflight")
 

@@ -1,14 +1,13 @@
 """kubeadm's static pod manifests: read them, and make the new kube-apiserver's from the live one.
 
-The new manifest is the live one with the lines of the etcd settings replaced, so that flags,
-volumes, probes, annotations and comments which somebody added by hand survive. That only these
-lines differ is then checked on the parsed documents, not trusted.
+The new manifest, on the way there and back, is the live one with the lines of the etcd settings
+replaced, so that flags, volumes, probes, annotations and comments which somebody added by hand
+survive. That only these lines differ is then checked on the parsed documents, not trusted.
 """
 
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,8 @@ from typing import Any
 import jinja2
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+from unstack.manifest_lines import FlagLine, flag_lines, with_flag_lines
 
 ETCD_FLAGS = ("etcd-cafile", "etcd-certfile", "etcd-keyfile", "etcd-servers")
 PKI_SUBDIRECTORY = "etcd-external"
@@ -46,7 +47,8 @@ class EtcdManifest:
     """What matters of a stacked etcd's static pod."""
 
     name: str
-    data_directory: str
+    data_directory: str  # on the host
+    peer_url: str
     command: tuple[str, ...]
 
 
@@ -145,12 +147,19 @@ def read_apiserver(text: str) -> ApiServerManifest:
 
 def read_etcd(text: str) -> EtcdManifest:
     """Read a stacked etcd's manifest. Raises ManifestError where it is none."""
-    _, container = _container(text, "etcd")
+    document, container = _container(text, "etcd")
     command = _argv(container)
     name, data = flag(command, "name"), flag(command, "data-dir")
     if not name or not data:
         raise ManifestError("etcd.yaml has no --name= or no --data-dir=")
-    return EtcdManifest(name=name, data_directory=data, command=command)
+    # kubeadm mounts it under its own path; a hand may have chosen another.
+    mounted = {inside: outside for outside, inside in _host_paths(document, container)}
+    return EtcdManifest(
+        name=name,
+        data_directory=mounted.get(data.rstrip("/"), data),
+        peer_url=flag(command, "initial-advertise-peer-urls") or "",
+        command=command,
+    )
 
 
 def _host_paths(document: dict[str, Any], container: dict[str, Any]) -> Iterable[tuple[str, str]]:
@@ -198,10 +207,6 @@ def pki_directory(manifest: ApiServerManifest) -> str:
     raise ManifestError(f"kube-apiserver.yaml mounts no host directory that holds {base}")
 
 
-# A list item of one flag, with the quotes that a hand may have put around it.
-_ITEM = re.compile(r"""^(?P<indent>\s*)- (?P<quote>["']?)--(?P<name>[a-z-]+)=.*(?P=quote)\s*(#.*)?$""")
-
-
 def with_external_etcd(
     text: str,
     *,
@@ -215,12 +220,6 @@ def with_external_etcd(
 
     Raises ManifestError where anything else than the etcd settings would differ.
     """
-    wanted = {
-        "etcd-cafile": cafile,
-        "etcd-certfile": certfile,
-        "etcd-keyfile": keyfile,
-        "etcd-servers": ",".join(client_urls),
-    }
     read_apiserver(text)
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
@@ -228,44 +227,61 @@ def with_external_etcd(
     rendered = environment.from_string(template).render(
         client_urls=client_urls, cafile=cafile, certfile=certfile, keyfile=keyfile
     )
-    lines = text.splitlines(keepends=True)
-    places = [
-        (number, match)
-        for number, line in enumerate(lines)
-        if (match := _ITEM.match(line.rstrip("\r\n"))) and match["name"] in ETCD_FLAGS
-    ]
-    if not places:
-        raise ManifestError("kube-apiserver.yaml does not have one flag a line, as kubeadm writes it")
-    first, match = places[0]
-    ending = "\r\n" if lines[first].endswith("\r\n") else "\n"
     # What somebody noted behind a flag stays behind it.
-    notes = {
-        place["name"]: note[0]
-        for number, place in places
-        if (note := re.search(r"\s+#.*$", lines[number].rstrip("\r\n")))
-    }
-    block = [
-        f"{match['indent']}{line}{notes.get(line.partition('=')[0][4:], '')}{ending}"
-        for line in rendered.splitlines()
-        if line.strip()
+    notes = {line.name: line.note for line in _etcd_lines(text, "kube-apiserver.yaml") if line.note}
+    items = [
+        f"{item}{notes.get(item.partition('=')[0][4:], '')}" for item in rendered.splitlines() if item.strip()
     ]
-    taken = {number for number, _ in places}
-    new = "".join(
-        "".join(block) if number == first else line
-        for number, line in enumerate(lines)
-        if number == first or number not in taken
+    wanted = (
+        f"--etcd-cafile={cafile}",
+        f"--etcd-certfile={certfile}",
+        f"--etcd-keyfile={keyfile}",
+        f"--etcd-servers={','.join(client_urls)}",
     )
-    _check(text, new, wanted)
+    return _replaced(text, items, wanted)
+
+
+def with_kept_etcd(current: str, kept: str) -> str:
+    """The kube-apiserver manifest `current` with its etcd settings replaced by the lines of `kept`.
+
+    Returns `kept` itself, with its comments and its form, where they differ in nothing else. Raises
+    ManifestError where one of them can't be read, or anything else than the etcd settings would differ.
+    """
+    read_apiserver(current)
+    try:
+        command = read_apiserver(kept).command
+    except ManifestError as error:
+        raise ManifestError(f"the kept manifest can't be put back: {error}") from None
+    if differs_only_in_etcd(current, kept):
+        return kept
+    _etcd_lines(current, "kube-apiserver.yaml")
+    items = [line.item for line in _etcd_lines(kept, "the kept kube-apiserver.yaml")]
+    return _replaced(current, items, command)
+
+
+def _etcd_lines(text: str, name: str) -> list[FlagLine]:
+    lines = list(flag_lines(text, ETCD_FLAGS))
+    if not lines:
+        raise ManifestError(f"{name} does not have one flag a line, as kubeadm writes it")
+    return lines
+
+
+def _replaced(text: str, items: Sequence[str], wanted: Sequence[str]) -> str:
+    new = with_flag_lines(text, ETCD_FLAGS, items)
+    if not differs_only_in_etcd(text, new):
+        raise ManifestError("kube-apiserver.yaml can't be changed in its etcd settings alone")
+    if _etcd_flags(read_apiserver(new).command) != _etcd_flags(wanted):
+        raise ManifestError(f"kube-apiserver.yaml can't be given {' '.join(_etcd_flags(wanted))}")
     return new
 
 
-def _check(old: str, new: str, wanted: dict[str, str]) -> None:
-    if not differs_only_in_etcd(old, new):
-        raise ManifestError("kube-apiserver.yaml can't be changed in its etcd settings alone")
-    command = read_apiserver(new).command
-    for name, value in wanted.items():
-        if [a for a in command if a.startswith(f"--{name}=")] != [f"--{name}={value}"]:
-            raise ManifestError(f"kube-apiserver.yaml can't be given --{name}={value}")
+def _etcd_flags(command: Sequence[str]) -> list[str]:
+    """Sorted by name alone: of a flag that is there twice the last one may count."""
+    return sorted(filter(_is_etcd_flag, command), key=lambda argument: argument.partition("=")[0])
+
+
+def _is_etcd_flag(item: object) -> bool:
+    return str(item).partition("=")[0] in {f"--{name}" for name in ETCD_FLAGS}
 
 
 def differs_only_in_etcd(old: str, new: str) -> bool:
@@ -279,9 +295,5 @@ def _without_etcd(text: str) -> Any:
     container = bare["spec"]["containers"][0]
     for part in ("command", "args"):
         if container.get(part):
-            container[part] = [
-                item
-                for item in container[part]
-                if str(item).partition("=")[0] not in {f"--{name}" for name in ETCD_FLAGS}
-            ]
+            container[part] = [item for item in container[part] if not _is_etcd_flag(item)]
     return bare

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from unstack.observations import Report, parse_report
+
+DELETED = 1  # mvccpb.Event.EventType
 
 
 @dataclass(frozen=True)
@@ -148,3 +151,25 @@ def _count(fields: str) -> int:
         if name == '"Count"':
             return int(value)
     raise ValueError("no count in etcdctl's answer")
+
+
+def tells_writes(report: Iterable[str]) -> bool:
+    """True where the report of observe-writes.sh holds a write by a client."""
+    lines = list(report)
+    read_revision(lines)  # an answer at all
+    events = parse_report(lines).get("events", ())
+    for line in "\n".join(events).splitlines():
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            return True  # not a history: compacted away, or an error
+        for event in answer.get("Events") or ():
+            if event.get("type", 0) != DELETED or not _runs_out(event["kv"]["key"]):
+                return True
+    return False
+
+
+def _runs_out(key: str) -> bool:
+    """A key, in base64, that an API server attaches to a lease."""
+    text = base64.b64decode(key)
+    return b"/masterleases/" in text or b"/events/" in text

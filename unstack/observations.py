@@ -70,7 +70,10 @@ class MasterHost:
     is_root: bool
     live: Mapping[str, str]  # component: manifest text, in the static pod directory
     fenced: Mapping[str, str]  # component: manifest text, kept aside while fenced
-    prepared: str | None  # the new kube-apiserver manifest
+    kept: Mapping[str, str]  # component: manifest text of the stacked control plane, kept for the way back
+    is_returning: bool  # a rollback has begun to put the old manifests in place
+    has_restore_tool: bool  # the stacked etcd's own, kept when it was retired
+    prepared: str | None  # the kube-apiserver manifest that goes in next
     snapshot: Snapshot | None  # the newest one taken on this host
     processes: tuple[Process, ...]
     same_filesystem: bool
@@ -92,6 +95,9 @@ def read_master_host(lines: Iterable[str]) -> MasterHost:
         is_root=_only(report, "user") == "0",
         live={n: report[f"live/{n}"][0] for n in names if f"live/{n}" in report},
         fenced={n: report[f"fenced/{n}"][0] for n in names if f"fenced/{n}" in report},
+        kept={n: report[f"kept/{n}"][0] for n in names if f"kept/{n}" in report},
+        is_returning="returning" in report,
+        has_restore_tool="restore_tool" in report,
         prepared=_only(report, "prepared"),
         snapshot=None if snapshot is None else Snapshot.parse(snapshot),
         processes=tuple(_process(text) for text in report.get("process", ())),
@@ -148,6 +154,7 @@ class Snapshot:
     path: str
     sha256: str
     revision: int
+    fenced: int  # the revision at which the writers were found stopped, at most `revision`
     bytes: int
 
     @classmethod

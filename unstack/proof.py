@@ -1,17 +1,16 @@
-"""The proof that the external cluster holds what the stacked one held: nothing less, nothing else."""
+"""The proof that the new cluster holds what the old one held: nothing less, nothing else."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from unstack.members import Content, MemberStatus
 from unstack.problems import Problem
-from unstack.topology import Topology
 
-AGAIN = "run the migration again; the stacked cluster is untouched"
+AGAIN = "run the same task again; the old side is untouched"
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,13 @@ class Proof:
         """{"revision", "old": [...], "new": [...]}, a row a member, for the outcome of a run."""
         return {"revision": self.revision, "old": _rows(self.old), "new": _rows(self.new)}
 
-    def problems(self, topology: Topology) -> Iterator[Problem]:
-        """Everything that differs from the stacked cluster or from the topology."""
+    def problems(self, expected: Set[tuple[str, tuple[str, ...]]]) -> Iterator[Problem]:
+        """Everything that differs from the old side, or from the `expected` members.
+
+        + expected: (name, peer URLs) of each member that the new cluster is to have
+        """
         yield from self._equal_contents()
-        yield from self._membership(topology)
+        yield from self._membership(expected)
 
     def _equal_contents(self) -> Iterator[Problem]:
         # HashKV is comparable only at equal compact revisions, which are compared with it.
@@ -44,12 +46,11 @@ class Proof:
                 yield Problem(
                     name,
                     f"{field} {found} at revision {self.revision}",
-                    f"{expected}, as the stacked member on {reference_name}",
+                    f"{expected}, as the old member on {reference_name}",
                     AGAIN,
                 )
 
-    def _membership(self, topology: Topology) -> Iterator[Problem]:
-        expected = {(member.name, (member.peer_url,)) for member in topology.members}
+    def _membership(self, expected: Set[tuple[str, tuple[str, ...]]]) -> Iterator[Problem]:
         # A member of another cluster would be told by its cluster id, whatever it names its leader.
         leaders = {(status.cluster_id, status.leader) for status in self.new.values()}
         if len(leaders) != 1 or any(leader == 0 for _, leader in leaders):

@@ -15,25 +15,16 @@ from gevent.queue import Queue
 from pyinfra.api import StringCommand
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
-from pyinfra.connectors.ssh import SSHConnector
-from pyinfra.connectors.util import make_unix_command_for_host
-from pyinfra.context import ctx_state
+
+from unstack.remote import open_channel
 
 CHUNK_BYTES = 256 * 1024
 CHUNKS_IN_FLIGHT = 32  # per target: 8 MiB, so that one slow host does not fill our memory
-PRIVILEGE_ARGUMENTS = (
-    "_sudo",
-    "_sudo_user",
-    "_sudo_password",
-    "_use_sudo_login",
-    "_doas",
-    "_doas_user",
-)
 READ = "cat {path}"
 # The size is asked for because a broken connection looks like the end of the file from there. The
 # sum is of what was read back from the file, not of what arrived.
 WRITE = (
-    "umask 077 && rm -f {path}.part && cat > {path}.part && sync {path}.part"
+    "umask 077 && mkdir -p {directory} && rm -f {path}.part && cat > {path}.part && sync {path}.part"
     ' && test "$(stat -c %s {path}.part)" = {size}'
     " && sha256sum < {path}.part | cut -d ' ' -f 1 && mv {path}.part {path}"
 )
@@ -50,7 +41,9 @@ def relay_file(
     queues: dict[str, Queue[bytes | None]] = {
         target.name: Queue(maxsize=CHUNKS_IN_FLIGHT) for target in targets
     }
-    write = WRITE.format(path=shlex.quote(target_path), size=size)
+    write = WRITE.format(
+        path=shlex.quote(target_path), directory=shlex.quote(target_path.rpartition("/")[0]), size=size
+    )
     writers = {target.name: gevent.spawn(_write, target, write, queues[target.name]) for target in targets}
     try:
         for chunk in _read(source, READ.format(path=shlex.quote(path))):
@@ -67,22 +60,6 @@ def relay_file(
         gevent.killall([writer for writer in writers.values() if not writer.ready()])
 
 
-def _open(host: Host, command: str) -> Any:
-    """An SSH channel that runs the command with the host's own sudo settings."""
-    client = host.connector.client if isinstance(host.connector, SSHConnector) else None
-    transport = client.get_transport() if client is not None else None
-    if transport is None:
-        raise OperationError(
-            f"{host.name}: the snapshot travels over SSH, and this host has no SSH connection"
-        )
-    data = host.data.dict()
-    arguments = {key: data[key] for key in PRIVILEGE_ARGUMENTS if key in data}
-    command_line = make_unix_command_for_host(ctx_state.get(), host, StringCommand(command), **arguments)
-    channel = transport.open_session()
-    channel.exec_command(command_line.get_raw_value())
-    return channel
-
-
 def _finish(host: Host, channel: Any, errors: bytes) -> None:
     if channel.recv_exit_status() != 0:
         reason = errors.decode(errors="replace").strip() or "the command failed"
@@ -90,7 +67,7 @@ def _finish(host: Host, channel: Any, errors: bytes) -> None:
 
 
 def _read(host: Host, command: str) -> Iterator[bytes]:
-    channel = _open(host, command)
+    channel = open_channel(host, StringCommand(command))
     try:
         while chunk := channel.recv(CHUNK_BYTES):
             yield chunk
@@ -100,7 +77,7 @@ def _read(host: Host, command: str) -> Iterator[bytes]:
 
 
 def _write(host: Host, command: str, chunks: Queue[bytes | None]) -> str:
-    channel = _open(host, command)
+    channel = open_channel(host, StringCommand(command))
     try:
         try:
             while (chunk := chunks.get()) is not None:

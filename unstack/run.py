@@ -10,71 +10,30 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gevent
 from pyinfra import host, inventory, logger, state
-from pyinfra.api import FactBase, StringCommand, operation
-from pyinfra.api.exceptions import DeployError, OperationError, PyinfraError
+from pyinfra.api import FactBase
+from pyinfra.api.exceptions import OperationError, PyinfraError
 from pyinfra.api.host import Host
-from pyinfra.api.state import BaseStateCallback, State, StateStage
+from pyinfra.api.state import State
 from pyinfra.connectors.ssh import ConnectorData
 from pyinfra.context import ctx_host, ctx_state
 
+from unstack.guard import Commands, Guard, is_executing, step
 from unstack.journal import Journal
+from unstack.lock import RunLock
 from unstack.problems import Problem, ProblemsError
+from unstack.remote import end_silent_connections
 from unstack.topology import ETCD, MASTERS, HostInput, Topology, read_topology
 
 T = TypeVar("T")
 STATE_DIRECTORY = Path(".unstack")
 UNSAFE_OPTIONS = ("--no-wait", "--serial")
-
-
-class StopAllHosts(BaseStateCallback):
-    """Ends the run for every host before the next operation once one host has failed.
-
-    pyinfra declares the callbacks as static methods and calls them on the instance.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.started: dict[str, float] = {}
-
-    def operation_start(self, state: State, op_hash: str) -> None:  # type: ignore[override]
-        self.started[op_hash] = time.monotonic()
-
-    def operation_host_start(self, state: State, host: Host, op_hash: str) -> None:  # type: ignore[override]
-        # With --no-wait and --serial no operation is ever started for all hosts; those options
-        # are refused at the start, this is the second bolt.
-        if op_hash not in self.started:
-            raise OperationError("operations must run on all hosts together")
-
-    def operation_host_success(  # type: ignore[override]
-        self, state: State, host: Host, op_hash: str, retry_count: int = 0
-    ) -> None:
-        self._record(state, host, op_hash, "ok")
-
-    def operation_host_error(  # type: ignore[override]
-        self, state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
-    ) -> None:
-        self._record(state, host, op_hash, "failed")
-
-    def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override]
-        if state.failed_hosts:
-            names = ", ".join(sorted(failed.name for failed in state.failed_hosts))
-            raise DeployError(f"stopped on all hosts, because a step failed on: {names}")
-
-    def _record(self, state: State, host: Host, op_hash: str, result: str) -> None:
-        self.run.journal.record(
-            "operation",
-            operation=", ".join(sorted(state.get_op_meta(op_hash).names)),
-            host=host.name,
-            result=result,
-            seconds=round(time.monotonic() - self.started[op_hash], 3),
-        )
 
 
 class Run:
@@ -95,6 +54,15 @@ class Run:
         self.stage_ended: dict[str, float] = {}
         self.results: dict[str, Any] = {}  # what the outcome tells
         self.cache: dict[str, Any] = {}  # what is made once a process; never written anywhere
+        self.lock: RunLock | None = None
+        self.on_failure: Callable[[], None] | None = None  # set where there is something to mend
+
+    def take_lock(self) -> Problem | None:
+        """Let no other run in from here; the problem that names the one that is running."""
+        for one in (*masters(), *etcd_hosts()):
+            end_silent_connections(one)
+        self.lock = RunLock(inventory.get_host(self.lead()), self.topology.settings.cluster, self.id)
+        return self.lock.take()
 
     def end_stage(self, stage: str) -> None:
         """Note the end of a stage, once."""
@@ -115,12 +83,15 @@ class Run:
 _current: dict[int, Run | OperationError] = {}
 
 
-def begin() -> Run:
+def begin(*, examines: bool = False) -> Run:
     """Start or join this process's run; the first statement of every task.
 
-    Returns the same Run for every host and task of one process. Raises DeployError, before
+    + examines: this task itself names the hosts that can't be reached, with all other problems
+
+    Returns the same Run for every host and task of one process. Raises OperationError, before
     anything is registered, on options that would break the order of the stages, on an
-    inventory that is hidden in part, and on an invalid topology (all problems at once).
+    inventory that is hidden in part, on an invalid topology, and on hosts that can't be reached,
+    all problems at once: pyinfra would go on without those hosts.
     """
     current: State = ctx_state.get()
     key = id(current)
@@ -128,13 +99,17 @@ def begin() -> Run:
         _current[key] = _begin(current)
     # Every host's plan begins with this; the problems are shown once.
     run = _current[key]
+    if isinstance(run, Run) and run.unreachable and not (examines or "preflight" in run.planned):
+        run = _current[key] = refusal(map(no_connection, run.unreachable))
     if isinstance(run, OperationError):
         raise run
     return run
 
 
 def _begin(current: State) -> Run | OperationError:
-    _refuse_unsafe_invocation(current)
+    problems = list(_unsafe_invocation(current))
+    if problems:
+        return refusal(problems)
     try:
         topology = read_topology(_inputs(current))
     except ProblemsError as error:
@@ -147,20 +122,33 @@ def _begin(current: State) -> Run | OperationError:
     hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)
     # No "press Enter to continue" after a failed host.
     current.should_raise_failed_hosts = None
-    current.add_callback_handler(StopAllHosts(run))
+    current.add_callback_handler(Guard(run))
     return run
 
 
-def _refuse_unsafe_invocation(current: State) -> None:
+def _unsafe_invocation(current: State) -> Iterator[Problem]:
     for option in UNSAFE_OPTIONS:
         if option in sys.argv:
-            raise DeployError(f"{option} is refused: a stage must end on all hosts before the next")
+            expected = "a stage that ends on all hosts before the next one begins"
+            yield Problem("command line", option, expected, f"run without {option}")
     hidden = [one.name for one in inventory if not current.is_host_in_limit(one)]
     if hidden:
-        raise DeployError(
-            f"--limit or --exclude hides {', '.join(hidden)}: a stage needs every host; "
-            "run without it. Nothing was changed."
+        yield Problem(
+            "command line",
+            f"--limit or --exclude, which hides {', '.join(hidden)}",
+            "every host: one that is left out would be left behind",
+            "run without it",
         )
+
+
+def no_connection(name: str) -> Problem:
+    """The problem of a host that pyinfra could not connect to."""
+    return Problem(
+        name,
+        "no connection",
+        "every host reached over SSH",
+        "check its power, address, SSH user and key (`pyinfra INVENTORY exec -- true`)",
+    )
 
 
 def _inputs(current: State) -> Iterable[HostInput]:
@@ -181,11 +169,6 @@ def refusal(problems: Iterable[Problem], changed: str = "Nothing was changed.") 
     for line in lines:
         logger.error(f"    {line}")
     return OperationError(f"{len(lines)} problem{'s' if len(lines) != 1 else ''}, listed above. {changed}")
-
-
-def is_executing() -> bool:
-    """False while pyinfra only finds out what would change (also in --dry)."""
-    return bool(state.current_stage == StateStage.Execute)
 
 
 def in_group(name: str) -> bool:
@@ -237,8 +220,8 @@ def read(hosts: Iterable[Host], fact: type[FactBase[T | None]], **arguments: Any
     return {name: value for name, value in found.items() if value is not None}
 
 
-@operation()
-def _barrier(stage: str, ends_stage: bool) -> Generator[StringCommand]:
+@step
+def _barrier(stage: str, ends_stage: bool) -> Commands:
     if is_executing() and ends_stage:
         begin().end_stage(stage)
     host.noop("all hosts have come this far")

@@ -143,6 +143,7 @@ class Settings(Strict):
     allow_fewer_than_three_members: bool = False
     allow_inconsistent_etcd: bool = False
     maximum_clock_skew_seconds: Seconds = 2.0
+    clean_rollback: bool = False
     minimum_certificate_days: Annotated[int, Field(ge=0)] = 7
 
     manifests_directory: AbsolutePath = "/etc/kubernetes/manifests"

@@ -48,6 +48,9 @@ def master(**changes: object) -> MasterHost:
             "etcd": ETCD,
         },
         "fenced": {},
+        "kept": {},
+        "is_returning": False,
+        "has_restore_tool": False,
         "prepared": None,
         "snapshot": None,
         "processes": (

@@ -1,14 +1,15 @@
-"""kubeadm's ClusterConfiguration: the etcd section becomes external, the rest stays as it is."""
+"""kubeadm's ClusterConfiguration: the etcd section becomes external and back, the rest stays as it is."""
 
 from __future__ import annotations
 
 import difflib
+import json
 
 import pytest
 import yaml
 
 from tests.unit.cluster import MANIFESTS
-from unstack.kubeadm import VERSIONS, KubeadmConfigError, with_external_etcd
+from unstack.kubeadm import VERSIONS, KubeadmConfigError, with_external_etcd, with_kept_etcd
 
 OLD = (MANIFESTS / "ClusterConfiguration.yaml").read_text()
 EXTERNAL = {
@@ -100,3 +101,89 @@ def test_a_second_merge_is_none() -> None:
 def test_refuses_what_it_cannot_merge(text: str, reason: str) -> None:
     with pytest.raises(KubeadmConfigError, match=reason):
         _merged(text)
+
+
+LOCAL = "etcd:\n  local:\n    dataDir: /var/lib/etcd\n    imageTag: 3.5.1-0\n"
+FLOW = OLD.replace(LOCAL, "etcd: {local: {dataDir: /var/lib/etcd}}  # short\n")
+BY_HAND = OLD.replace(
+    LOCAL,
+    "etcd:  # ours\n  # stacked\n  local:\n    serverCertSANs: [a, 'b']\n"
+    "    extraArgs:\n      a: |\n        b\n\n# images\n",
+)
+JSON = json.dumps(yaml.safe_load(OLD))
+LAST = OLD.replace(LOCAL, "") + LOCAL.rstrip("\n")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("ending", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize(
+    "form", [OLD, FLOW, BY_HAND, JSON, LAST], ids=["kubeadm", "flow", "by-hand", "json", "last-line"]
+)
+def test_the_way_there_and_back_ends_with_the_same_bytes(form: str, ending: str, version: str) -> None:
+    kept = form.replace("kubeadm.k8s.io/v1beta2", version).replace("\n", ending)
+    assert _merged(kept) != kept
+    assert with_kept_etcd(_merged(kept), kept) == kept
+
+
+def test_keeps_what_an_upgrade_changed_since() -> None:
+    upgraded = (
+        OLD.replace("v1beta2", "v1beta3").replace("v1.20.2", "v1.22.17").replace("  type: CoreDNS\n", "")
+    )
+    current = _merged(upgraded).replace("networking:\n", "networking:  # asked for in ticket 42\n")
+    expected = upgraded.replace("networking:\n", "networking:  # asked for in ticket 42\n")
+    assert with_kept_etcd(current, OLD) == expected
+
+
+@pytest.mark.parametrize("kept", [OLD, FLOW, JSON, LAST, OLD.replace("\n", "\r\n")])
+@pytest.mark.parametrize("form", [OLD, FLOW, JSON, LAST, OLD.replace("\n", "\r\n")])
+def test_puts_the_kept_section_back_into_another_form(form: str, kept: str) -> None:
+    current = _merged(form.replace("v1.20.2", "v1.20.15"))
+    new = with_kept_etcd(current, kept)
+    assert yaml.safe_load(new) == {**yaml.safe_load(current), "etcd": yaml.safe_load(kept)["etcd"]}
+    assert new.count("\r\n") in (0, new.count("\n"))
+    assert new.startswith(current[: current.index("etcd")])
+
+
+def test_a_config_with_the_kept_section_stays_as_it_is() -> None:
+    current = FLOW.replace("v1.20.2", "v1.20.15")
+    assert with_kept_etcd(current, OLD.replace("    imageTag: 3.5.1-0\n", "")) == current
+
+
+def test_extra_arguments_go_back_into_a_version_that_reads_them() -> None:
+    kept = OLD.replace("    imageTag", "    extraArgs: {quota-backend-bytes: '1'}\n    imageTag")
+    upgraded = _merged(kept).replace("v1beta2", "v1beta3")
+    assert with_kept_etcd(upgraded, kept) == kept.replace("v1beta2", "v1beta3")
+    with pytest.raises(KubeadmConfigError, match=r"v1beta4, the kept etcd\.local\.extraArgs .*v1beta2"):
+        with_kept_etcd(_merged(kept).replace("v1beta2", "v1beta4"), kept)
+
+
+@pytest.mark.parametrize(
+    ("current", "kept", "reason"),
+    [
+        ("", OLD, "kubeadm-config holds no ClusterConfiguration"),
+        (_merged(OLD), "", "the kept kubeadm-config holds no ClusterConfiguration"),
+        (_merged(OLD), "a: [", "the kept kubeadm-config is no readable YAML"),
+        (_merged(OLD).replace("v1beta2", "v1beta9"), OLD, "apiVersion kubeadm.k8s.io/v1beta9"),
+        (_merged(OLD), OLD.replace("v1beta2", "v1alpha3"), "apiVersion kubeadm.k8s.io/v1alpha3"),
+        (_merged(OLD), OLD.replace("ClusterConfiguration", "InitConfiguration"), "InitConfiguration"),
+        (_merged(OLD).replace("etcd:", "other:"), OLD, "neither etcd.local nor etcd.external"),
+        (_merged(OLD).replace("etcd:\n", "etcd:\n  local: {}\n"), OLD, "both"),
+        (_merged(OLD), _merged(OLD), "the kept kubeadm-config has no etcd.local"),
+        (OLD.replace("3.5.1-0", "3.5.9-0"), OLD, "another etcd.local than the kept one"),
+        # Its anchor is outside of the section, and would have to come along.
+        (
+            _merged(OLD),
+            OLD.replace("dataDir: /var/lib/etcd", "dataDir: *data").replace("apiServer:", "apiServer: &data"),
+            "the changed kubeadm-config is no readable YAML",
+        ),
+        (
+            _merged(OLD),
+            OLD.replace(LOCAL, "x: &x\n  etcd: {local: {}}\n<<: *x\n"),
+            "does not have etcd in its own place",
+        ),
+    ],
+)
+def test_refuses_what_it_cannot_put_back(current: str, kept: str, reason: str) -> None:
+    with pytest.raises(KubeadmConfigError, match=reason) as caught:
+        with_kept_etcd(current, kept)
+    assert "\n" not in str(caught.value)

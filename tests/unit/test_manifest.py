@@ -16,6 +16,7 @@ from unstack.manifest import (
     read_etcd,
     same_urls,
     with_external_etcd,
+    with_kept_etcd,
 )
 
 URLS = ("https://172.30.0.31:2379", "https://172.30.0.32:2379")
@@ -173,3 +174,84 @@ def test_refuses_a_pki_directory_that_the_container_does_not_see() -> None:
 def test_urls_are_the_same_in_any_order() -> None:
     assert same_urls(("https://a:1", "https://b:1/"), ("https://b:1", "https://a:1"))
     assert not same_urls(("https://a:1",), ("https://a:1", "https://b:1"))
+
+
+EDITED = "    - --etcd-compaction-interval=1m  # since the migration\n"
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("kept", [APISERVER, CUSTOM, APISERVER.rstrip("\n")])
+def test_the_way_there_and_back_ends_with_the_kept_manifest(kept: str, ending: str) -> None:
+    kept = kept.replace("\n", ending)
+    assert with_kept_etcd(_changed(kept), kept) == kept
+    assert with_kept_etcd(kept, kept) == kept
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_the_kept_etcd_settings_come_back_and_what_was_edited_since_stays(ending: str) -> None:
+    def edited(text: str) -> str:
+        return text.replace(SECURE, f"{EDITED}{SECURE}").replace("v1.20.2", "v1.20.15").replace("\n", ending)
+
+    assert with_kept_etcd(edited(_changed(CUSTOM)), CUSTOM) == edited(CUSTOM)
+    assert with_kept_etcd(edited(CUSTOM), CUSTOM) == edited(CUSTOM)
+
+
+def test_a_kept_flag_comes_back_in_its_own_form() -> None:
+    servers = (
+        "- '--etcd-servers=https://127.0.0.1:2379'  # ticket 42\n    - --etcd-servers=https://10.0.0.9:2379"
+    )
+    kept = APISERVER.replace("- --etcd-servers=https://127.0.0.1:2379", servers)
+    current = _changed(kept).replace(SECURE, f"{EDITED}{SECURE}")
+    assert with_kept_etcd(current, kept) == kept.replace(SECURE, f"{EDITED}{SECURE}")
+
+
+def test_the_kept_flags_go_to_where_the_edited_manifest_has_its_own() -> None:
+    current = _changed(APISERVER).replace("    - kube-apiserver\n", "    - kube-apiserver\n    args:\n", 1)
+    new = with_kept_etcd(current, CUSTOM)
+    assert yaml.safe_load(new)["spec"]["containers"][0]["command"] == ["kube-apiserver"]
+    assert [a for a in _command(new) if a.startswith("--etcd-")] == [
+        a for a in _command(CUSTOM) if a.startswith("--etcd-")
+    ]
+    assert differs_only_in_etcd(current, new)
+
+
+ONE_LINE = "kind: Pod\nspec: {containers: [{command: [kube-apiserver, --etcd-servers=a]}]}\n"
+
+
+@pytest.mark.parametrize(
+    ("current", "kept", "reason"),
+    [
+        ("", APISERVER, "is missing or holds no Pod"),
+        (_changed(APISERVER), "", "the kept manifest can't be put back: .* is missing"),
+        (_changed(APISERVER), ETCD, "the kept manifest can't be put back: .* does not run kube-apiserver"),
+        (ONE_LINE, APISERVER, "^kube-apiserver.yaml does not have one flag a line"),
+        (_changed(APISERVER), ONE_LINE, "the kept kube-apiserver.yaml does not have one flag a line"),
+        # A value that goes on in the next line, in either of them, would be cut in half.
+        (
+            _changed(CUSTOM),
+            APISERVER.replace("2379\n", "2379,\n        https://127.0.0.2:2379\n", 1),
+            "can't be given --etcd-cafile=",
+        ),
+        (
+            _changed(CUSTOM).replace("client.key\n", "client.key\n        x\n", 1),
+            APISERVER,
+            "can't be given --etcd-cafile=",
+        ),
+        (
+            _changed(CUSTOM).replace(
+                "annotations:\n", "annotations:\n    note: |\n      - --etcd-servers=https://x\n"
+            ),
+            APISERVER,
+            "in its etcd settings alone",
+        ),
+        (
+            _changed(APISERVER).replace(SECURE, f"    - --etcd-cafile\n    - /old.crt\n{SECURE}"),
+            APISERVER,
+            "has --etcd-cafile",
+        ),
+    ],
+)
+def test_refuses_a_manifest_that_cannot_go_back(current: str, kept: str, reason: str) -> None:
+    with pytest.raises(ManifestError, match=reason) as caught:
+        with_kept_etcd(current, kept)
+    assert "\n" not in str(caught.value)

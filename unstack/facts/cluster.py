@@ -18,11 +18,12 @@ from unstack.facts.hosts import (
     ObservedMemberData,
     ObservedOwnContent,
 )
+from unstack.guard import is_executing
 from unstack.manifest import ManifestError, read_etcd
 from unstack.members import MemberStatus
 from unstack.observations import EtcdHost, MasterHost, MemberData, Snapshot
 from unstack.placement import Phase, Placed, phase_of, place
-from unstack.run import Run, etcd_hosts, is_executing, masters, on_each, read
+from unstack.run import Run, etcd_hosts, masters, on_each, read
 from unstack.topology import Topology
 
 # Several hosts' operations ask at once; one of them reads for all.

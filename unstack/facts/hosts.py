@@ -10,7 +10,7 @@ from typing import TypeVar
 from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import FactProcessError
 
-from unstack.members import MemberStatus, read_member_status, read_revision
+from unstack.members import MemberStatus, read_member_status, read_revision, tells_writes
 from unstack.observations import (
     EtcdHost,
     MasterHost,
@@ -113,6 +113,16 @@ class MemberRevision(FactBase[int | None]):
 
     def process(self, output: list[str]) -> int:
         return parsed(read_revision, output)
+
+
+class ClientWrites(FactBase[bool | None]):
+    """True where a member's cluster was written to after a revision; None where it does not answer."""
+
+    def command(self, member: str, revision: int) -> StringCommand:
+        return script("observe-writes", member, str(revision))
+
+    def process(self, output: list[str]) -> bool:
+        return parsed(tells_writes, output)
 
 
 class ObservedSnapshot(FactBase[Snapshot | None]):

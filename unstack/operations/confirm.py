@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
 from typing import Any
 
 from pyinfra import host, inventory, logger
-from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.api import ApiObject, MemberTables
 from unstack.facts.cluster import external_members, is_migrated, observe_master
+from unstack.guard import Commands, is_executing, step
 from unstack.heartbeats import silent_components, silent_leases
 from unstack.operations.cutover import access_of
-from unstack.run import Run, is_executing, read
+from unstack.run import Run, read
 from unstack.scripts import script
 
 KUBE_SYSTEM_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
@@ -22,8 +21,8 @@ NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 POLL_SECONDS = 0.5
 
 
-@operation()
-def write_through(run: Run) -> Generator[StringCommand]:
+@step
+def write_through(run: Run) -> Commands:
     """
     Write, read and delete one object through this master's own API server.
 
@@ -43,8 +42,8 @@ def write_through(run: Run) -> Generator[StringCommand]:
     )
 
 
-@operation()
-def await_heartbeats(run: Run) -> Generator[StringCommand]:
+@step
+def await_heartbeats(run: Run) -> Commands:
     """
     Wait until controller-manager, scheduler and all nodes have renewed their leases.
 
@@ -62,6 +61,8 @@ def await_heartbeats(run: Run) -> Generator[StringCommand]:
 
 def _is_due(run: Run) -> bool:
     """True after this run's cutover, and where the confirmation was asked for by itself."""
+    if run.results.get("nothing to confirm"):
+        return False
     if "cutover" not in run.planned:
         return True
     return "cutover_started" in run.results if is_executing() else not is_migrated(run)
@@ -90,8 +91,8 @@ def _object(access: Any, path: str) -> dict[str, Any]:
     return read([inventory.get_host(host.name)], ApiObject, access=access, path=path)[host.name]
 
 
-@operation()
-def show_members(run: Run) -> Generator[StringCommand]:
+@step
+def show_members(run: Run) -> Commands:
     """
     Show the external cluster as etcdctl sees it, and refuse to end well when it is not healthy.
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 
 from unstack.api_access import ApiAccess, api_access
@@ -19,51 +17,98 @@ from unstack.facts.cluster import (
     placed,
     stacked_name,
 )
-from unstack.manifest import same_urls
+from unstack.guard import Commands, is_executing, step
+from unstack.manifest import ApiServerManifest, same_urls
 from unstack.observations import COMPONENTS, MasterHost
 from unstack.operations.prepare import new_manifest
-from unstack.placement import Placement
-from unstack.run import Run, is_executing
+from unstack.placement import Placed, Placement
+from unstack.run import Run
 from unstack.scripts import script
 from unstack.topology import Topology
 
 
-@operation()
-def cut_over(run: Run) -> Generator[StringCommand]:
+@step
+def cut_over(run: Run) -> Commands:
     """
     Put the new kube-apiserver manifest in place, by rename.
 
     + run: this run
 
-    The old kube-apiserver manifest stays in the kept directory. A manifest that was edited after
-    its successor was made from it is refused.
+    The old kube-apiserver manifest stays in the kept directory.
     """
-    topology, settings = run.topology, run.topology.settings
+    topology = run.topology
     # Unchanged since the fence: these manifests were read then, and no second time in the outage.
     observed = known_masters(run)[host.name]
     here = placed(host.name, observed, topology)
-    if here.placement is Placement.EXTERNAL and "kube-apiserver" in observed.live:
+    leftover = "kube-apiserver" in observed.fenced
+    if here.placement is Placement.EXTERNAL and "kube-apiserver" in observed.live and not leftover:
         host.noop("this master is on the external etcd already")
         return
     if is_executing():
-        if here.placement is not Placement.EXTERNAL and observed.prepared != new_manifest(here, topology):
-            raise OperationError(
-                f"{host.name}: found kube-apiserver.yaml changed after its successor was made from"
-                " it; expected no edit during the migration; to do: run tasks/prepare.py, then"
-                " deploy.py again"
-            )
         run.results.setdefault("cutover_started", time.time())
-    yield script(
-        "cutover",
-        settings.manifests_directory,
-        settings.kept_directory,
-        run.id,
+    yield script("cutover", *cutover_arguments(here, topology))
+
+
+@step
+def check_prepared(run: Run) -> Commands:
+    """
+    Refuse a manifest that was edited after its successor was made from it, before any is put in place.
+
+    + run: this run
+    """
+    topology = run.topology
+    observed = known_masters(run)[host.name]
+    if is_executing():
+        refuse_edited(host.name, observed, placed(host.name, observed, topology), topology)
+    host.noop("the new manifest is made from the old one as it is")
+    return
+    yield
+
+
+def refuse_edited(name: str, observed: MasterHost, here: Placed, topology: Topology) -> None:
+    """Raises OperationError where a master's new manifest is not the one to be made from its old one."""
+    if observed.is_returning:
+        raise OperationError(
+            f"{name}: found a rollback that was begun and not finished; expected none; to do: run"
+            " tasks/rollback.py, which finishes it"
+        )
+    if here.placement is not Placement.EXTERNAL and observed.prepared != new_manifest(here, topology):
+        raise OperationError(
+            f"{name}: found kube-apiserver.yaml changed after its successor was made from"
+            " it; expected no edit during the migration; to do: run tasks/prepare.py, then"
+            " deploy.py again"
+        )
+
+
+def cutover_arguments(here: Placed, topology: Topology) -> tuple[str, ...]:
+    """The arguments of cutover.sh for a master that stands like this."""
+    return (
+        topology.settings.manifests_directory,
+        topology.settings.kept_directory,
+        here.placement.value,
         hashlib.sha256(here.text.encode()).hexdigest(),
     )
 
 
-@operation()
-def await_api_server(run: Run) -> Generator[StringCommand]:
+def await_arguments(manifest: ApiServerManifest, seconds: float) -> tuple[str, ...]:
+    """The arguments of await-apiserver.sh: until the API server runs as this manifest says."""
+    access = api_access(manifest)
+    servers = ",".join(manifest.etcd_servers)
+    return (servers, access.url, access.ca, access.certificate, access.key, str(int(seconds)))
+
+
+def controllers_arguments(topology: Topology) -> tuple[str, ...]:
+    """The arguments of start-controllers.sh."""
+    settings = topology.settings
+    return (
+        settings.manifests_directory,
+        settings.kept_directory,
+        str(int(settings.ready_timeout_seconds)),
+    )
+
+
+@step
+def await_api_server(run: Run) -> Commands:
     """
     Wait until this master's API server runs with the external endpoints and is ready.
 
@@ -77,20 +122,13 @@ def await_api_server(run: Run) -> Generator[StringCommand]:
     if _runs_on_external(observed, topology) and "etcd" not in observed.live:
         host.noop("the API server runs on the external etcd")
         return
-    access = access_of(host.name, observed, topology)
-    yield script(
-        "await-apiserver",
-        ",".join(topology.client_urls),
-        access.url,
-        access.ca,
-        access.certificate,
-        access.key,
-        str(int(topology.settings.ready_timeout_seconds)),
-    )
+    # While the plan is made the manifest is still the old one.
+    here = placed(host.name, observed, topology)
+    yield script("await-apiserver", *await_arguments(here.manifest, topology.settings.ready_timeout_seconds))
 
 
-@operation()
-def start_controllers(run: Run) -> Generator[StringCommand]:
+@step
+def start_controllers(run: Run) -> Commands:
     """
     Put the manifests of controller-manager and scheduler back, and wait for their processes.
 
@@ -99,19 +137,13 @@ def start_controllers(run: Run) -> Generator[StringCommand]:
     After the API server: without one they fail, and kubelet then lets them wait ever longer
     (docs/decisions.md); and their start would take the processor from the API server's.
     """
-    settings = run.topology.settings
     observed = observe_master(host, run.topology)
     if all(observed.live.get(name) and observed.running(name) for name in COMPONENTS[1:]) and (
         is_executing() or is_migrated(run)
     ):
         host.noop("controller-manager and scheduler run")
         return
-    yield script(
-        "start-controllers",
-        settings.manifests_directory,
-        settings.kept_directory,
-        str(int(settings.ready_timeout_seconds)),
-    )
+    yield script("start-controllers", *controllers_arguments(run.topology))
 
 
 def _runs_on_external(observed: MasterHost, topology: Topology) -> bool:
@@ -124,8 +156,8 @@ def access_of(name: str, observed: MasterHost, topology: Topology) -> ApiAccess:
     return api_access(placed(name, observed, topology).manifest)
 
 
-@operation()
-def retire_stacked_member(run: Run) -> Generator[StringCommand]:
+@step
+def retire_stacked_member(run: Run) -> Commands:
     """
     Stop the stacked etcd: its manifest is kept aside, its data directory stays as it is.
 

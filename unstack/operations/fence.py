@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import time
+from functools import partial
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
 
 from unstack.facts.cluster import forget_masters, observe_master, placed
+from unstack.guard import Commands, is_executing, step
 from unstack.observations import COMPONENTS
 from unstack.placement import Placement
+from unstack.recovery import after_failure
 from unstack.run import Run
 from unstack.scripts import script
 
 
-@operation()
-def fence_master(run: Run) -> Generator[StringCommand]:
+@step
+def fence_master(run: Run) -> Commands:
     """
     Take the API server, controller-manager and scheduler of a master away; etcd stays.
 
@@ -24,6 +26,10 @@ def fence_master(run: Run) -> Generator[StringCommand]:
     Proven by the processes' absence on the host. A master that was already cut over is left alone.
     """
     topology = run.topology
+    if is_executing():
+        run.results.setdefault("fence_started", time.time())
+        # From here on a failure must not leave the cluster without a control plane.
+        run.on_failure = partial(after_failure, run)
     forget_masters(run)
     observed = observe_master(host, topology)
     if placed(host.name, observed, topology).placement is Placement.EXTERNAL:

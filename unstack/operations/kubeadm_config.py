@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 
 from pyinfra import host, inventory
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import StringCommand
 from pyinfra.api.exceptions import OperationError
 
+from unstack.api_access import ApiAccess
 from unstack.facts.api import ApiObject
 from unstack.facts.cluster import observe_master, placed
-from unstack.kubeadm import KubeadmConfigError, with_external_etcd
+from unstack.guard import Commands, is_executing, step
+from unstack.kubeadm import KubeadmConfigError, with_external_etcd, with_kept_etcd
 from unstack.operations.cutover import access_of
 from unstack.operations.pki import KEY_MODE, put_file
+from unstack.operations.rollback import Way, way_of
 from unstack.placement import Placement
-from unstack.run import Run, is_executing, read
+from unstack.remote import run_script
+from unstack.run import Run, read
 from unstack.scripts import script
+from unstack.topology import Topology
 
 PATH = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
 
 
-@operation()
-def merge_kubeadm_config(run: Run) -> Generator[StringCommand]:
+@step
+def merge_kubeadm_config(run: Run) -> Commands:
     """
     Merge the external endpoints into kubeadm-config; every other field stays as it is.
 
@@ -37,8 +41,10 @@ def merge_kubeadm_config(run: Run) -> Generator[StringCommand]:
     observed = observe_master(host, topology)
     here = placed(host.name, observed, topology)
     access = access_of(host.name, observed, topology)
-    config = read([inventory.get_host(host.name)], ApiObject, access=access, path=PATH)[host.name]
-    old = config.get("data", {}).get("ClusterConfiguration", "")
+    if not is_executing() and not observed.running("kube-apiserver"):
+        yield _patch(access, "")  # nobody can be asked: a run that died has left the fence closed
+        return
+    old = _cluster_configuration(access)
     directory = here.manifest.etcd_certfile.rsplit("/", 1)[0]
     if here.placement is not Placement.EXTERNAL:
         if is_executing():
@@ -57,8 +63,53 @@ def merge_kubeadm_config(run: Run) -> Generator[StringCommand]:
     if new == old:
         host.noop("kubeadm-config names the external cluster")
         return
-    kept = f"{topology.settings.kept_directory}/stacked/ClusterConfiguration.yaml"
-    yield from put_file(kept, old, KEY_MODE)
+    yield from put_file(_kept(topology), old, KEY_MODE)
+    yield _patch(access, new)
+
+
+@step
+def return_kubeadm_config(run: Run) -> Commands:
+    """
+    Put the kept etcd section back into kubeadm-config; every other field stays as it is now.
+
+    + run: this run
+    """
+    if host.name != run.lead() or way_of(run) not in (Way.DATA, Way.FINISH):
+        host.noop("not from here")
+        return
+    topology = run.topology
+    observed = observe_master(host, topology)
+    access = access_of(host.name, observed, topology)
+    if not is_executing() and not observed.running("kube-apiserver"):
+        yield _patch(access, "")
+        return
+    try:
+        kept = "\n".join(run_script(inventory.get_host(host.name), "read-file", _kept(topology))) + "\n"
+    except OperationError:
+        host.noop("kubeadm-config was never changed")
+        return
+    current = _cluster_configuration(access)
+    try:
+        new = with_kept_etcd(current, kept)
+    except KubeadmConfigError as error:
+        raise OperationError(f"{host.name}: {error}") from None
+    if new == current:
+        host.noop("kubeadm-config names the stacked etcd")
+        return
+    yield _patch(access, new)
+
+
+def _cluster_configuration(access: ApiAccess) -> str:
+    config = read([inventory.get_host(host.name)], ApiObject, access=access, path=PATH)[host.name]
+    text: str = config.get("data", {}).get("ClusterConfiguration", "")
+    return text
+
+
+def _patch(access: ApiAccess, text: str) -> StringCommand:
     patch = script("api-patch", access.url, access.ca, access.certificate, access.key, PATH)
-    patch.connector_arguments["_stdin"] = json.dumps({"data": {"ClusterConfiguration": new}})
-    yield patch
+    patch.connector_arguments["_stdin"] = json.dumps({"data": {"ClusterConfiguration": text}})
+    return patch
+
+
+def _kept(topology: Topology) -> str:
+    return f"{topology.settings.kept_directory}/stacked/ClusterConfiguration.yaml"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from datetime import datetime, timezone
 
 from pyinfra import host, logger
-from pyinfra.api import StringCommand, operation
 
+from unstack.guard import Commands, is_executing, step
 from unstack.journal import private_directory, write_private
-from unstack.run import Run, is_executing
+from unstack.run import Run
 
 
-@operation()
-def write_outcome(run: Run) -> Generator[StringCommand]:
+@step
+def write_outcome(run: Run) -> Commands:
     """
     Write `.unstack/<cluster>/runs/<run>/outcome.json` and show how long each part took.
 

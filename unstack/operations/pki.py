@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from gevent.lock import RLock
 from pyinfra import host
-from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
+from pyinfra.api import FunctionCommand, QuoteString, StringCommand
 from pyinfra.api.exceptions import OperationError
 from pyinfra.facts.files import Sha256File
 
 from unstack.facts.cluster import is_migrated, observe_master, placed
+from unstack.guard import Commands, is_executing, step
 from unstack.manifest import ManifestError, pki_directory
 from unstack.pki import Pki, ensure_pki, lint
 from unstack.placement import Placement
 from unstack.problems import ProblemsError
-from unstack.run import Run, is_executing, refusal
+from unstack.run import Run, refusal
 
 CERTIFICATE_MODE = "0644"
 KEY_MODE = "0600"
 
 
-@operation()
-def make_pki(run: Run) -> Generator[FunctionCommand]:
+@step
+def make_pki(run: Run) -> Commands:
     """
     Make the external cluster's CA and certificates on the control node, or keep those that are good.
 
@@ -71,8 +72,8 @@ def _make_pki(run: Run) -> Pki:
     return pki
 
 
-@operation()
-def install_member_pki(run: Run) -> Generator[StringCommand]:
+@step
+def install_member_pki(run: Run) -> Commands:
     """
     Bring a member its own server and peer pair, the CA certificate and the operators' client pair.
 
@@ -104,8 +105,8 @@ def install_member_pki(run: Run) -> Generator[StringCommand]:
     )
 
 
-@operation()
-def install_apiserver_pki(run: Run) -> Generator[StringCommand]:
+@step
+def install_apiserver_pki(run: Run) -> Commands:
     """
     Bring a master the CA certificate and the API servers' client pair, beside the stacked ones.
 
@@ -133,7 +134,7 @@ def install_apiserver_pki(run: Run) -> Generator[StringCommand]:
     )
 
 
-def _install(directory: str, files: Mapping[str, str]) -> Generator[StringCommand]:
+def _install(directory: str, files: Mapping[str, str]) -> Commands:
     present = True
     for name, content in files.items():
         path = f"{directory}/{name}"
@@ -144,7 +145,7 @@ def _install(directory: str, files: Mapping[str, str]) -> Generator[StringComman
         host.noop(f"{directory} holds them already")
 
 
-def put_file(path: str, content: str, mode: str) -> Generator[StringCommand]:
+def put_file(path: str, content: str, mode: str) -> Commands:
     """Write a file that is whole, and private from its first byte, whenever anybody looks.
 
     Its content travels on standard input: arguments can be read by every user of the host, and

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from pyinfra import host, inventory, logger
-from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api import FactBase
 from pyinfra.api.host import Host
 
 from unstack.facts.access import RootWithoutPassword, UserId
 from unstack.facts.cluster import etcd_host_arguments, master_arguments
 from unstack.facts.hosts import ObservedCertificates, ObservedEtcdHost, ObservedMaster, ObservedMember
+from unstack.guard import Commands, step
 from unstack.members import MemberStatus
 from unstack.observations import EtcdHost, MasterHost
 from unstack.operations.prepare import TEMPLATES
 from unstack.placement import Phase
 from unstack.preflight import Cluster, contents_settled, judge, warnings
 from unstack.problems import Problem
-from unstack.run import Run, etcd_hosts, masters, on_each, refusal
+from unstack.run import Run, etcd_hosts, masters, no_connection, on_each, refusal
 from unstack.topology import MASTERS, Topology
 
 T = TypeVar("T")
@@ -37,8 +38,8 @@ PHASES = {
 }
 
 
-@operation()
-def examine(run: Run) -> Generator[StringCommand]:
+@step
+def examine(run: Run) -> Commands:
     """
     Read all hosts and refuse the run, with every problem of every host, if any rule is broken.
 
@@ -78,15 +79,7 @@ def _first_time(run: Run, line: str) -> bool:
 def read_cluster(run: Run) -> Cluster:
     """All that the rules ask for, all hosts at once; what can't be read is a problem of its own."""
     topology = run.topology
-    unread = [
-        Problem(
-            name,
-            "no connection",
-            "every host reached over SSH",
-            "check its power, address, SSH user and key (`pyinfra INVENTORY exec -- true`)",
-        )
-        for name in run.unreachable
-    ]
+    unread = [no_connection(name) for name in run.unreachable]
     reached = [*masters(), *etcd_hosts()]
     access = on_each(reached, _access_problem)
     unread += [problem for problem in access.values() if problem is not None]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
 from pathlib import Path
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.exceptions import OperationError
 
 from unstack.compose import render_compose
@@ -17,6 +16,7 @@ from unstack.facts.cluster import (
     observe_master,
     placed,
 )
+from unstack.guard import Commands, step
 from unstack.manifest import ManifestError, pki_directory, with_external_etcd
 from unstack.operations.pki import KEY_MODE, put_file
 from unstack.operations.start import compose_words
@@ -28,8 +28,8 @@ from unstack.topology import Topology
 TEMPLATES = Path("templates")
 
 
-@operation()
-def pull_image(run: Run) -> Generator[StringCommand]:
+@step
+def pull_image(run: Run) -> Commands:
     """
     Have the etcd image on the host.
 
@@ -45,8 +45,8 @@ def pull_image(run: Run) -> Generator[StringCommand]:
     yield StringCommand("docker pull", QuoteString(image))
 
 
-@operation()
-def write_compose_file(run: Run) -> Generator[StringCommand]:
+@step
+def write_compose_file(run: Run) -> Commands:
     """
     Write the member's compose file, and have its data directory, private, with nothing in it.
 
@@ -70,8 +70,8 @@ def write_compose_file(run: Run) -> Generator[StringCommand]:
     yield from put_file(path, content, KEY_MODE)
 
 
-@operation()
-def create_container(run: Run) -> Generator[StringCommand]:
+@step
+def create_container(run: Run) -> Commands:
     """
     Have compose check the file and create the member's container, without starting it.
 
@@ -94,8 +94,8 @@ def create_container(run: Run) -> Generator[StringCommand]:
     )
 
 
-@operation()
-def prepare_manifest(run: Run) -> Generator[StringCommand]:
+@step
+def prepare_manifest(run: Run) -> Commands:
     """
     Make the new kube-apiserver manifest from the live one, beside the static pod directory.
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 from pyinfra import host, inventory
-from pyinfra.api import StringCommand, operation
+from pyinfra.api.host import Host
 
 from unstack.facts.cluster import (
     cluster_phase,
-    external_members,
     known_masters,
+    read_member,
     read_stacked_content,
     snapshot_taken,
+    stacked_name,
 )
+from unstack.facts.hosts import ClientWrites
+from unstack.guard import Commands, is_executing, step
+from unstack.members import MemberStatus
 from unstack.placement import Phase
+from unstack.problems import Problem
 from unstack.proof import Proof
-from unstack.run import Run, is_executing, on_each, refusal
+from unstack.run import Run, etcd_hosts, on_each, refusal
 
 
-@operation()
-def prove_equal(run: Run) -> Generator[StringCommand]:
+@step
+def prove_equal(run: Run) -> Commands:
     """
     Compare HashKV, compact revision, keys, leases, users and roles of every member, old and new.
 
@@ -49,17 +52,45 @@ def prove_equal(run: Run) -> Generator[StringCommand]:
 
 
 def prove(run: Run) -> Proof:
-    """Read and compare both clusters now. Raises OperationError, all differences shown."""
+    """Read and compare both clusters now, every member at once.
+
+    Raises OperationError, all differences shown, also where a client has written to the stacked
+    cluster past the fence: what it was told is kept would be lost.
+    """
     topology = run.topology
     masters = known_masters(run)
     _, snapshot = snapshot_taken(masters)
-    stacked = on_each(
-        [inventory.get_host(name) for name in masters],
-        lambda one: read_stacked_content(run, one.name),
+    first = topology.members[0].name
+    written: list[bool | None] = []
+
+    def ask(one: Host) -> MemberStatus:
+        if one.name not in masters:
+            return read_member(one, one.name, snapshot.revision, whole=one.name == first)
+        if one.name == run.lead():
+            name = stacked_name(one.name, masters[one.name])
+            written.append(
+                one.get_fact(ClientWrites, member=name, revision=snapshot.fenced, _ignore_errors=True)
+            )
+        return read_stacked_content(run, one.name)
+
+    found = on_each([*(inventory.get_host(name) for name in masters), *etcd_hosts()], ask)
+    proof = Proof(
+        snapshot.revision,
+        {name: status for name, status in found.items() if name in masters},
+        {name: status for name, status in found.items() if name not in masters},
     )
-    external = external_members(topology, snapshot.revision)
-    proof = Proof(snapshot.revision, stacked, external)
-    problems = list(proof.problems(topology))
+    problems = list(proof.problems({(one.name, (one.peer_url,)) for one in topology.members}))
+    if written != [False]:
+        problems.append(
+            Problem(
+                run.lead(),
+                "writes to the stacked etcd past the fence, by a client that is no API server"
+                if written == [True]
+                else "no history of the stacked etcd since the fence",
+                f"none since revision {snapshot.fenced}",
+                "find and stop that client (`ss -tnp` on port 2379 of the masters), then run again",
+            )
+        )
     if problems:
         raise refusal(problems, "No API server was started on the external cluster.")
     return proof

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.cluster import (
@@ -14,13 +11,14 @@ from unstack.facts.cluster import (
     observe_member_data,
     snapshot_taken,
 )
+from unstack.guard import Commands, is_executing, step
 from unstack.placement import Phase
-from unstack.run import Run, is_executing
+from unstack.run import Run
 from unstack.scripts import script
 
 
-@operation()
-def restore_member(run: Run) -> Generator[StringCommand]:
+@step
+def restore_member(run: Run) -> Commands:
     """
     Restore this host's member from the snapshot that was brought here.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pyinfra import host, inventory
-from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 
@@ -18,19 +17,20 @@ from unstack.facts.cluster import (
     stacked_name,
 )
 from unstack.facts.hosts import MemberRevision, ObservedSnapshot
-from unstack.observations import COMPONENTS, MasterHost
+from unstack.guard import Commands, action, is_executing, step
+from unstack.observations import COMPONENTS, MasterHost, Snapshot
 from unstack.placement import Phase
 from unstack.problems import Problem
 from unstack.relay import relay_file
-from unstack.run import Run, etcd_hosts, is_executing, on_each, read, refusal
+from unstack.run import Run, etcd_hosts, on_each, read, refusal
 from unstack.scripts import script
 from unstack.topology import Topology
 
 ONE_REVISION_SECONDS = 10.0
 
 
-@operation()
-def take_snapshot(run: Run) -> Generator[StringCommand]:
+@step
+def take_snapshot(run: Run) -> Commands:
     """
     Save the fenced cluster's state on the first master.
 
@@ -72,7 +72,6 @@ def take_snapshot(run: Run) -> Generator[StringCommand]:
 def fenced_revision(topology: Topology, observed: dict[str, MasterHost]) -> int:
     """The one revision that all stacked members hold, with no API server running.
 
-    Members that lag catch up within a few heartbeats, so they are asked again for up to 10 s.
     Raises OperationError when an API server runs or the members do not agree.
     """
     problems = [
@@ -88,8 +87,16 @@ def fenced_revision(topology: Topology, observed: dict[str, MasterHost]) -> int:
     ]
     if problems:
         raise refusal(problems, "The snapshot was not taken.")
+    return agreed_revision({name: stacked_name(name, one) for name, one in observed.items()})
+
+
+def agreed_revision(names: Mapping[str, str]) -> int:
+    """The one revision that all members hold. `names`: {host: the --name of its member}.
+
+    Members that lag catch up within a few heartbeats, so they are asked again for up to 10 s.
+    Raises OperationError when they do not agree.
+    """
     deadline = time.monotonic() + ONE_REVISION_SECONDS
-    names = {name: stacked_name(name, one) for name, one in observed.items()}
 
     def ask(one: Host) -> int | None:
         revision: int | None = one.get_fact(MemberRevision, member=names[one.name], _ignore_errors=True)
@@ -102,12 +109,15 @@ def fenced_revision(topology: Topology, observed: dict[str, MasterHost]) -> int:
             return first
         if time.monotonic() > deadline:
             told = ", ".join(f"{name}: {revision}" for name, revision in revisions.items())
-            raise OperationError(f"the stacked members do not agree on a revision: {told}")
+            raise OperationError(
+                f"found no revision that all members hold ({told}); expected one, since nobody writes;"
+                " to do: find who writes to etcd directly, or why a member lags"
+            )
         time.sleep(0.1)
 
 
-@operation()
-def distribute_snapshot(run: Run) -> Generator[FunctionCommand]:
+@step
+def distribute_snapshot(run: Run) -> Commands:
     """
     Bring the snapshot from the master that took it to every external member's host.
 
@@ -127,18 +137,26 @@ def distribute_snapshot(run: Run) -> Generator[FunctionCommand]:
     def relay() -> None:
         source, snapshot = snapshot_taken(known_masters(run))
         target = f"{topology.settings.etcd_data_directory}/snapshot-{snapshot.run}.db"
-        found = relay_file(inventory.get_host(source), snapshot.path, snapshot.bytes, etcd_hosts(), target)
-        wrong = [
-            Problem(
-                name,
-                f"sha256 {sha256} of the copied snapshot",
-                f"{snapshot.sha256}, as taken on {source}",
-                "run the migration again; if it repeats, check that host's disk and memory",
-            )
-            for name, sha256 in found.items()
-            if sha256 != snapshot.sha256
-        ]
-        if wrong:
-            raise refusal(wrong, "Nothing was restored.")
+        copy_snapshot(source, snapshot, etcd_hosts(), target)
 
-    yield FunctionCommand(relay, (), {})
+    yield action(relay)
+
+
+def copy_snapshot(source: str, snapshot: Snapshot, targets: Sequence[Host], path: str) -> None:
+    """Bring a snapshot from `source` to `path` on all targets, and compare what their disks hold.
+
+    Raises OperationError where a copy is not what was taken.
+    """
+    found = relay_file(inventory.get_host(source), snapshot.path, snapshot.bytes, targets, path)
+    wrong = [
+        Problem(
+            name,
+            f"sha256 {sha256} of the copied snapshot",
+            f"{snapshot.sha256}, as taken on {source}",
+            "run the same task again; if it repeats, check that host's disk and memory",
+        )
+        for name, sha256 in found.items()
+        if sha256 != snapshot.sha256
+    ]
+    if wrong:
+        raise refusal(wrong, "Nothing was restored.")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.cluster import (
@@ -14,14 +13,15 @@ from unstack.facts.cluster import (
     observe_etcd_host,
     read_stacked_content,
 )
+from unstack.guard import Commands, is_executing, step
 from unstack.observations import MemberData
 from unstack.problems import Problem
-from unstack.run import Run, is_executing, refusal
+from unstack.run import Run, refusal
 from unstack.scripts import script
 
 
-@operation()
-def start_members(run: Run) -> Generator[StringCommand]:
+@step
+def start_members(run: Run) -> Commands:
     """
     Start each external member by compose and wait until it answers with a quorum.
 

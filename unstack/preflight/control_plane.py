@@ -139,6 +139,18 @@ def certificates_outlast_the_migration(cluster: Cluster) -> Iterator[Problem]:
                 )
 
 
+def no_rollback_is_unfinished(cluster: Cluster) -> Iterator[Problem]:
+    """Some API servers may write to the stacked etcd again: going forward would split the cluster."""
+    for name, one in cluster.masters.items():
+        if one.is_returning:
+            yield Problem(
+                name,
+                "a rollback that was begun and not finished",
+                "none, or a finished one",
+                "run tasks/rollback.py, which finishes it",
+            )
+
+
 def curl_is_there(cluster: Cluster) -> Iterator[Problem]:
     """The API server is asked on its own host."""
     for name, master in cluster.masters.items():

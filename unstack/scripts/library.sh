@@ -106,6 +106,18 @@ listens() {
             END { exit !found }'
 }
 
+# container_exists NAME
+container_exists() {
+    [ -n "$(docker inspect --type container --format '{{.Id}}' "$1" 2>/dev/null)" ]
+}
+
+# container_is_from NAME DIRECTORY: compose made it from there; another may have the same name.
+container_is_from() {
+    made_in=$(docker inspect --type container \
+        --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' "$1" 2>/dev/null)
+    [ -n "$made_in" ] && [ "$(readlink -f "$made_in")" = "$(readlink -f "$2")" ]
+}
+
 # uptime_centiseconds: hundredths of a second since the system started: no fork, no clock step.
 uptime_centiseconds() {
     read -r up _ </proc/uptime

@@ -13,12 +13,7 @@ if command -v docker >/dev/null 2>&1; then
         if docker image inspect "$image" >/dev/null 2>&1; then report image yes; fi
         state=$(docker inspect --type container --format '{{.State.Status}}' "$container" 2>/dev/null)
         if [ -n "$state" ]; then report container "$state"; fi
-        made_in=$(docker inspect --type container \
-            --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' "$container" 2>/dev/null)
-        # By its compose project's directory: another container may have the same name.
-        if [ -n "$made_in" ] && [ "$(readlink -f "$made_in")" = "$(readlink -f "$config")" ]; then
-            report container_is_ours yes
-        fi
+        if container_is_from "$container" "$config"; then report container_is_ours yes; fi
     fi
     if docker compose version >/dev/null 2>&1; then report compose "docker compose"; fi
 fi

@@ -8,7 +8,10 @@ report user "$(id -u)"
 for component in kube-apiserver kube-controller-manager kube-scheduler etcd; do
     report_file "live/$component" "$manifests/$component.yaml"
     report_file "fenced/$component" "$kept/fenced/$component.yaml"
+    report_file "kept/$component" "$kept/stacked/$component.yaml"
 done
+if [ -f "$kept/returning" ]; then report returning yes; fi
+if [ -x "$kept/stacked/etcdutl" ]; then report restore_tool yes; fi
 report_file snapshot "$state/snapshot.json"
 report_file prepared "$kept/prepared/kube-apiserver.yaml"
 for pid in $(processes kube-apiserver kube-controller-manager kube-scheduler etcd); do

@@ -45,3 +45,5 @@ fi
 mv "$data/$fresh.json" "$data/restored.json"
 mv -T "$data/$fresh" "$data/data"
 rm -f "$data/etcdutl"
+# One copy is kept: the run's own.
+find "$data" -maxdepth 1 -name 'snapshot-*.db' ! -path "$snapshot" -delete

@@ -1,9 +1,17 @@
 # shellcheck shell=sh
-# retire MANIFESTS KEPT NAME TIMEOUT: stop the stacked member; its data directory stays as it is.
+# retire MANIFESTS KEPT NAME TIMEOUT: stop the stacked member; its data directory stays as it is. Its
+# image's own restore tool is kept with its manifest: a rollback must not depend on the image.
 deadline=$(($(uptime_centiseconds) + ${4%.*} * 100))
 
 umask 077
 mkdir -p "$2/stacked"
+pid=$(etcd_process "$3")
+# etcdutl since 3.5; before, and for the restore alone, etcdctl takes the same arguments.
+if [ -n "$pid" ] && tool=$(etcd_tool "$pid" etcdutl || etcd_tool "$pid" etcdctl); then
+    cp "/proc/$pid/root$tool" "$2/stacked/.etcdutl"
+    chmod 0700 "$2/stacked/.etcdutl"
+    mv "$2/stacked/.etcdutl" "$2/stacked/etcdutl"
+fi
 if [ -f "$1/etcd.yaml" ]; then
     mv "$1/etcd.yaml" "$2/stacked/etcd.yaml"
 fi

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# snapshot NAME DIRECTORY RUN REVISION: save the stacked member's state at REVISION or later.
+# snapshot NAME DIRECTORY RUN REVISION: save the member's state at REVISION or later.
 # Checked here and not only at the restore: etcdctl's own "snapshot status" does not notice a
 # changed byte. The last 32 bytes of a snapshot are the sha256 of all that stands before.
 name=$1
@@ -14,7 +14,7 @@ chmod 0700 "$directory"
 pid=$(etcd_process "$name")
 [ -n "$pid" ] || die "no running etcd with --name=$name"
 root=/proc/$pid/root
-etcdctl=$(etcd_tool "$pid" etcdctl) || die "the stacked etcd's image has no etcdctl"
+etcdctl=$(etcd_tool "$pid" etcdctl) || die "the image of etcd has no etcdctl"
 export ETCDCTL_API=3
 rm -f "$file" "$file.part"
 # Not inside the container's root, since the file is to lie outside it; etcd's release binaries
@@ -33,8 +33,8 @@ saved=$("$root$tool" snapshot status "$file" -w json 2>/dev/null |
 [ -n "$saved" ] || die "the snapshot's revision can't be read"
 [ "$saved" -ge "$revision" ] || die "the snapshot ends at revision $saved, before the fenced one, $revision"
 sha256=$(sha256sum <"$file" | cut -d ' ' -f 1)
-printf '{"run": "%s", "path": "%s", "sha256": "%s", "revision": %s, "bytes": %s}\n' \
-    "$run" "$file" "$sha256" "$saved" "$(stat -c %s "$file")" >"$directory/snapshot.json.part"
+printf '{"run": "%s", "path": "%s", "sha256": "%s", "revision": %s, "fenced": %s, "bytes": %s}\n' \
+    "$run" "$file" "$sha256" "$saved" "$revision" "$(stat -c %s "$file")" >"$directory/snapshot.json.part"
 mv "$directory/snapshot.json.part" "$directory/snapshot.json"
 # One snapshot is kept: the run's own.
 find "$directory" -maxdepth 1 -name 'snapshot-*.db' ! -path "$file" -delete

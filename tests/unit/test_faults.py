@@ -1,0 +1,386 @@
+"""The fault matrix without a lab: its rows, its verdicts, and how it reads what a run left."""
+
+import dataclasses
+import ipaddress
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from demo.processes import COMPONENTS, Process
+from faults import points, report, rows
+from faults.__main__ import main
+from faults.certificates import pair_for
+from faults.control_plane import ControlPlane, judge
+from faults.errors import FaultError
+from faults.fault import Context, Fault
+from faults.journal import Place, last_place
+from faults.output import error_lines
+from faults.runs import Ended
+from faults.verdict import Evidence, RowResult, problems
+from lab.shape import Shape, plan
+from tests.commands import REPOSITORY
+
+HOSTS = ("master-1", "master-2", "master-3", "etcd-1", "etcd-2", "etcd-3")
+REFUSAL = "    etcd-2: found a disk that is full; expected space; to do: free some\n"
+STAGES = ("fence", "snapshot", "restore")
+LAB = plan(Shape(), "10.0.0.0/24")
+OLD, NEW, DOWN = ControlPlane("old"), ControlPlane("new"), ControlPlane("down", ("no API server",))
+
+
+def ended(status=0, output="", **changed):
+    return Ended(
+        **{"begun": 1.0, "seconds": 2.0, "is_overdue": False, "journal": ""} | changed,
+        status=status,
+        output=output,
+    )
+
+
+def fault(**changed):
+    fields = {"name": "a-fault", "stage": "restore", "point": "before-restore", "what": "something"}
+    return Fault(**{**fields, "inject": lambda _: None, **changed})
+
+
+KILL = fault(is_kill=True, expects=frozenset({"down"}))
+
+
+def evidence(**changed):
+    fields = {
+        "faulty": ended(1, REFUSAL),
+        "place": Place("restore", "Restore"),
+        "afterwards": OLD,
+        "following": ended(0),
+        "final": NEW,
+        "away_seconds": 4.25,
+        "longest_gap_seconds": 21.5,
+        "acknowledged": 900,
+        "lost": [],
+    }
+    return Evidence(**{**fields, **changed})
+
+
+def killed(**changed):
+    return evidence(**{"faulty": ended(-signal.SIGKILL), "afterwards": DOWN, **changed})
+
+
+def found(row, seen):
+    return problems(row, seen, HOSTS)
+
+
+# The rows.
+
+
+def test_reads_the_stages_from_the_deploy_file():
+    stages = points.stages((REPOSITORY / "deploy.py").read_text())
+    assert stages[0] == "preflight"
+    assert {path.stem for path in (REPOSITORY / "tasks").glob("*.py")} >= set(stages)
+    with pytest.raises(ValueError, match="includes no task"):
+        points.stages("local.excluded('tasks/fence.py')")
+
+
+def test_every_row_aims_at_a_stage_and_waits_at_a_point_that_exist():
+    stages = points.stages((REPOSITORY / "deploy.py").read_text())
+    assert {row.stage for row in rows.ROWS} <= set(stages)
+    assert {row.point for row in rows.ROWS} <= {points.before(stage) for stage in stages}
+    assert all(row.point == points.before(row.stage) for row in rows.ROWS if row.is_kill)
+    assert len({row.name for row in rows.ROWS}) == len(rows.ROWS)
+
+
+def test_kills_the_controller_in_every_stage_from_the_fence_on():
+    stages = points.stages((REPOSITORY / "deploy.py").read_text())
+    assert [row.stage for row in rows.ROWS if row.is_kill] == list(stages[stages.index("fence") :])
+
+
+def test_selects_rows_by_name_in_the_order_of_the_matrix():
+    assert [row.name for row in rows.named(["kill-start", "kill-fence"])] == ["kill-fence", "kill-start"]
+    assert 0 < len(rows.short()) < len(rows.ROWS)
+    with pytest.raises(FaultError, match="no fault is called such"):
+        rows.named(["kill-start", "such"])
+
+
+def test_lists_the_rows_without_a_lab(capsys):
+    assert main(["--list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(row.name in listed for row in rows.ROWS)
+    assert main(["--list", "--only", "such"]) == 1
+    assert "FAILED: no fault is called such" in capsys.readouterr().out
+
+
+# What a run said.
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    etcd-2: found a disk that is full; expected space; to do: free some",
+        "    [etcd-2]   etcd-2: found data; expected none; to do: move it away. It was not touched.",
+        "[master-1] found kube-apiserver.yaml changed; expected no edit; to do: run it again",
+        "    command line: found --serial; expected every host at once; to do: run without it",
+        "--> Operation error in unstack/run.py line 7: etcd-1: found x; expected y; to do: z",
+        "--> the old control plane is back on master-1, master-2; to do: mend what failed",
+        "--> master-3 could not be reached; to do: look at master-3; then run deploy.py again",
+    ],
+)
+def test_takes_a_line_that_says_where_what_and_what_to_do(line):
+    assert error_lines(f"before\n{line}\nafter\n", HOSTS) == [line.strip()]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    [etcd-2] etcdutl snapshot restore failed: no space left on device",
+        "    etcd-2: found a disk that is full; expected space",
+        "    found a disk that is full; expected space; to do: free some",
+        "--> no API server could be brought back; to do: try again",
+        "--> the old control plane is back on master-11; to do: mend what failed",
+        "--> Stopped on all hosts, because a step failed on etcd-2",
+    ],
+)
+def test_leaves_a_line_out_that_lacks_any_of_it(line):
+    assert error_lines(line, HOSTS) == []
+
+
+# Where it ended.
+
+
+def journal(*events):
+    return "".join(json.dumps(event) + "\n" for event in events)
+
+
+def started(operation):
+    return {"event": "start", "operation": operation}
+
+
+def recorded(operation, result="ok"):
+    return {"event": "operation", "operation": operation, "host": "master-1", "result": result}
+
+
+def test_a_run_was_last_in_the_operation_that_it_started():
+    text = journal(
+        started("tasks/fence.py | === fence ==="),
+        recorded("tasks/fence.py | === fence ==="),
+        started("pause before-snapshot"),
+        recorded("pause before-snapshot"),
+        started("tasks/snapshot.py | Take the snapshot"),
+    )
+    assert last_place(text, STAGES) == Place("snapshot", "Take the snapshot")
+
+
+def test_without_start_lines_a_run_was_last_in_the_first_stage_that_did_not_end():
+    text = journal(recorded("tasks/fence.py | === fence ==="), recorded("pause before-snapshot"))
+    assert last_place(text, STAGES) == Place("snapshot", "")
+    failed = journal(recorded("tasks/fence.py | Fence", "failed"))
+    assert last_place(text + "cut off {" + "\n" + failed, STAGES) == Place("snapshot", "")
+    assert last_place(failed, STAGES) == Place("fence", "Fence")
+    assert last_place("", STAGES) == Place("fence", "")
+
+
+def test_a_run_that_ended_every_stage_was_last_nowhere():
+    text = journal(*(recorded(f"tasks/{stage}.py | === {stage} ===") for stage in STAGES))
+    assert last_place(text + journal(recorded("tasks/restore.py | Tell")), STAGES) is None
+
+
+# The control plane.
+
+
+def processes(**servers):
+    """One of each component on every master; `servers`: {master with _ for -: its etcd-servers}."""
+    return [
+        Process(
+            node.name,
+            component,
+            pid=1,
+            started=1.0,
+            etcd_servers=servers.get(node.name.replace("-", "_"), ("https://127.0.0.1:2379",))
+            if component == COMPONENTS[0]
+            else (),
+        )
+        for node in LAB.masters
+        for component in COMPONENTS
+    ]
+
+
+EXTERNAL = tuple(f"https://{node.ip}:2379" for node in LAB.etcd)
+READY = {node.name for node in LAB.masters}
+
+
+def judged(running, ready=frozenset(READY), silent=()):
+    return judge(LAB.masters, LAB.etcd, running, ready, silent)
+
+
+def test_a_whole_control_plane_is_old_or_new():
+    own = (f"https://{LAB.masters[1].ip}:2379",)
+    assert judged(processes(master_2=own)).state == "old"
+    assert judged(processes(master_1=EXTERNAL, master_2=EXTERNAL[::-1], master_3=EXTERNAL)).state == "new"
+
+
+def test_a_control_plane_is_mixed_while_anything_is_missing():
+    assert judged(processes()[:-1]).details == ("master-3: 0 processes of kube-scheduler, expected 1",)
+    assert judged(processes(), {"master-1", "master-3"}).details == ("master-2: API server not ready",)
+    assert judged(processes(), silent=["load-balancer"]).details == ("load-balancer: no write acknowledged",)
+    assert judged(processes()[:-1]).state == "mixed"
+
+
+def test_a_control_plane_on_both_etcd_clusters_is_split():
+    split = judged(processes(master_2=EXTERNAL))
+    assert (split.state, split.is_split) == ("mixed", True)
+    assert split.details[0] == "master-1 on the old etcd, master-2 on the new etcd, master-3 on the old etcd"
+    third = judged(processes(master_2=("https://10.9.9.9:2379",)))
+    assert (third.state, third.is_split) == ("mixed", False)
+
+
+def test_a_control_plane_without_an_api_server_is_down():
+    controllers = [process for process in processes() if process.component != COMPONENTS[0]]
+    assert judged(controllers, set()).state == "down"
+
+
+def test_other_masters_do_not_count():
+    running = [process for process in processes() if process.master != "master-3"]
+    assert judge(LAB.masters[:2], LAB.etcd, running, READY).state == "old"
+
+
+# The verdict.
+
+
+def test_a_fault_that_was_told_and_mended_has_passed():
+    assert found(fault(), evidence()) == []
+    assert found(KILL, killed()) == []
+
+
+def test_a_run_that_failed_has_to_say_why_and_without_a_traceback():
+    (line,) = found(fault(), evidence(faulty=ended(1, "it failed\n")))
+    assert line.startswith("no line of the faulty run says what is wrong")
+    traceback = REFUSAL + "Traceback (most recent call last):\n"
+    assert found(fault(), evidence(faulty=ended(1, traceback))) == ["the faulty run showed a traceback"]
+    assert found(fault(), evidence(following=ended(0, traceback))) == ["the next deploy showed a traceback"]
+
+
+def test_a_run_ends_with_status_0_or_1_and_in_its_time():
+    assert "exit status 2" in found(fault(), evidence(faulty=ended(2, REFUSAL)))[0]
+    assert "exit status -9" in found(fault(), evidence(faulty=ended(-9, REFUSAL)))[0]
+    overdue = ended(-9, is_overdue=True)
+    assert "did not end by itself within 600 s" in found(fault(), evidence(faulty=overdue))[0]
+
+
+def test_a_kill_that_missed_its_stage_shows_nothing():
+    (line,) = found(KILL, killed(place=Place("start", "Start")))
+    assert line == "the aim missed: the run was killed in start; expected restore"
+    (line,) = found(KILL, killed(place=None))
+    assert "it had passed all" in line
+    assert "had ended with exit status 0" in found(KILL, killed(faulty=ended(0), afterwards=NEW))[0]
+
+
+def test_the_control_plane_afterwards_is_one_that_may_be_there():
+    (line,) = found(fault(), evidence(afterwards=DOWN))
+    assert line == "the control plane afterwards is down (no API server); expected old"
+    either = fault(expects=frozenset({"old", "new"}))
+    assert found(either, evidence()) == []
+    (line,) = found(either, evidence(faulty=ended(0)))
+    assert "exit status 0, and the control plane is old" in line
+
+
+def test_a_split_control_plane_is_never_right():
+    split = ControlPlane("mixed", ("master-1 on the old etcd",), is_split=True)
+    row = fault(expects=frozenset({"mixed"}))
+    assert found(row, evidence(afterwards=split)) == ["API servers run on both etcd clusters at once"]
+
+
+def test_the_next_deploy_has_to_end_the_migration():
+    assert "the next deploy ended with exit status 1" in found(fault(), evidence(following=ended(1)))[0]
+    assert "after the next deploy the control plane is old" in found(fault(), evidence(final=OLD))[0]
+
+
+def test_an_acknowledged_write_must_not_be_lost():
+    (line,) = found(fault(), evidence(lost=["w-1", "w-2"]))
+    assert line == "2 of 900 acknowledged writes are lost: w-1, w-2"
+
+
+def test_a_row_that_came_to_no_end_has_failed():
+    assert found(fault(), Evidence(troubles=["the engine is gone"])) == ["the engine is gone"]
+    assert found(fault(), Evidence()) == ["the row did not come to its end"]
+    assert found(fault(), evidence(lost=None)) == ["the row did not come to its end"]
+
+
+# The report.
+
+
+def results():
+    passed = RowResult(fault(), evidence(), (), 120.0)
+    failed = RowResult(dataclasses.replace(KILL, name="kill-restore"), Evidence(), ("it broke",), 3.0)
+    return [passed, failed]
+
+
+def test_shows_a_row_each_its_problems_and_how_many_passed():
+    lines = report.render(results()).splitlines()
+    assert lines[2].split()[-6:] == ["4.2", "21.5", "900", "0", "old", "passed"]
+    assert lines[3].startswith("kill-restore")
+    assert lines[3].endswith("FAILED")
+    assert lines[4:] == ["", "kill-restore:", "  it broke", "", "1 passed, 1 failed"]
+
+
+def test_tells_how_and_where_a_run_ended():
+    def happened(**changed):
+        return RowResult(fault(), evidence(**changed), (), 1.0).happened
+
+    assert happened(faulty=ended(0), place=None) == "exit 0"
+    assert happened(faulty=ended(-9)) == "killed in restore"
+    assert happened(faulty=ended(-9, is_overdue=True)) == "did not end in restore"
+    assert happened(faulty=None) == "the run came to no end of its own"
+
+
+def test_the_summary_is_for_programs():
+    first, second = json.loads(json.dumps(report.summary(results())))
+    assert first["fault"] == "a-fault"
+    assert first["exit_status"] == {"faulty": 1, "next": 0}
+    assert first["state"] == {"afterwards": "old", "final": "new"}
+    assert first["last_place"] == "restore: Restore"
+    assert (second["passed"], second["problems"], second["lost"]) == (False, ["it broke"], None)
+
+
+# Injections.
+
+
+class FakeProcess:
+    def __init__(self):
+        self.signals = []
+
+    def send_signal(self, number):
+        self.signals.append(number)
+
+
+def test_a_fault_that_comes_too_late_is_told():
+    process = FakeProcess()
+    context = Context(lab=None, process=process)
+    context.later(60, context.kill)
+    assert context.finish() == ["the run ended before the fault came: the aim missed"]
+    assert process.signals == []
+
+
+def test_what_goes_on_beside_the_run_ends_with_it_and_tells_its_errors():
+    def work(over):
+        over.wait(60)
+        raise FaultError("it went wrong")
+
+    context = Context(lab=None, process=FakeProcess())
+    context.meanwhile(work)
+    assert context.finish() == ["it went wrong"]
+
+
+def test_the_foreign_peer_certificate_is_the_cas_own_and_for_another_address(pki_directory: Path):
+    certificate_pem, key_pem = pair_for(pki_directory, "etcd-2", "192.0.2.1")
+    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    certificate.verify_directly_issued_by(
+        x509.load_pem_x509_certificate((pki_directory / "ca.crt").read_bytes())
+    )
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert list(names) == [x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]
+    key = serialization.load_pem_private_key(key_pem, None)
+    assert key.public_key() == certificate.public_key()
+
+
+def test_there_is_no_foreign_certificate_without_a_ca(tmp_path):
+    with pytest.raises(FaultError, match="no CA to sign with"):
+        pair_for(tmp_path, "etcd-2", "192.0.2.1")

@@ -1,0 +1,89 @@
+"""What decides between going back and going on: whether a client has written to the external cluster."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.cluster import APISERVER, cluster, master, topology
+from unstack.members import tells_writes
+from unstack.observations import MasterHost
+from unstack.operations.rollback import Way, find_way
+from unstack.preflight import judge
+
+STATUS = {"Endpoint": "x", "Status": {"header": {"cluster_id": 1, "member_id": 2, "revision": 105}}}
+EXTERNAL = APISERVER.replace(
+    "--etcd-servers=https://127.0.0.1:2379", f"--etcd-servers={','.join(topology().client_urls)}"
+)
+
+
+def _report(*answers: object, plain: str | None = None) -> list[str]:
+    def line(key: str, text: str) -> str:
+        return f"{key} {base64.b64encode(text.encode()).decode()}"
+
+    lines = [line("status", json.dumps([STATUS]))]
+    text = plain if plain is not None else "\n".join(json.dumps(answer) for answer in answers)
+    return [*lines, line("events", text)] if answers or plain is not None else lines
+
+
+def _event(key: str, **fields: object) -> dict[str, object]:
+    return {"kv": {"key": base64.b64encode(key.encode()).decode()}, **fields}
+
+
+def test_a_cluster_at_its_snapshots_revision_was_given_nothing() -> None:
+    assert not tells_writes(_report())
+
+
+@pytest.mark.parametrize("key", ["/registry/masterleases/172.30.0.11", "/registry/events/default/e.1"])
+def test_what_runs_out_by_itself_is_no_write(key: str) -> None:
+    assert not tells_writes(_report({"Events": [_event(key, type=1)]}, {"Events": None}))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        _event("/registry/configmaps/default/a"),  # a put has no type
+        _event("/registry/masterleases/172.30.0.11"),
+        _event("/registry/configmaps/default/a", type=1),
+    ],
+)
+def test_what_a_client_does_is_a_write(event: dict[str, object]) -> None:
+    assert tells_writes(_report({"Events": [_event("/registry/events/x/y", type=1), event]}))
+
+
+def test_a_history_that_can_not_be_read_counts_as_written() -> None:
+    assert tells_writes(_report(plain="required revision has been compacted"))
+
+
+def _masters(*changed: MasterHost) -> dict[str, MasterHost]:
+    everyone = [*changed, *(master() for _ in range(3 - len(changed)))]
+    return {f"master-{number}": one for number, one in enumerate(everyone, start=1)}
+
+
+def _live(text: str) -> MasterHost:
+    return master(live={**master().live, "kube-apiserver": text})
+
+
+def test_an_untouched_cluster_has_no_way_back_to_go() -> None:
+    assert find_way(_masters(), topology()) is Way.NONE
+
+
+def test_a_fenced_cluster_gets_its_manifests_back() -> None:
+    fenced = master(live={"etcd": master().live["etcd"]}, fenced={"kube-apiserver": APISERVER})
+    assert find_way(_masters(fenced), topology()) is Way.MANIFESTS
+
+
+def test_one_master_on_the_external_cluster_means_that_its_data_goes_back() -> None:
+    assert find_way(_masters(_live(EXTERNAL)), topology()) is Way.DATA
+
+
+def test_a_rollback_that_was_begun_is_finished_and_no_migration_goes_on() -> None:
+    begun = replace(_live(APISERVER), is_returning=True)
+    assert find_way(_masters(begun, _live(EXTERNAL)), topology()) is Way.FINISH
+    problems = judge(cluster(masters=_masters(begun)))
+    assert [f"{one.host}: {one.found}" for one in problems] == [
+        "master-1: a rollback that was begun and not finished"
+    ]

@@ -1,0 +1,151 @@
+"""The guard of a run: what must hold before, between and after its operations.
+
+pyinfra goes on with the hosts that are left when one has failed, and ends all of them at once, with
+no chance to mend anything, when an operation raises. Both would be wrong in the middle of a cutover.
+"""
+
+from __future__ import annotations
+
+import functools
+import signal
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from pyinfra import logger, state
+from pyinfra.api import FunctionCommand, StringCommand, operation
+from pyinfra.api.exceptions import DeployError, OperationError
+from pyinfra.api.host import Host
+from pyinfra.api.state import BaseStateCallback, State, StateStage
+
+if TYPE_CHECKING:
+    from unstack.run import Run
+
+Commands = Generator[StringCommand | FunctionCommand]
+
+
+def is_executing() -> bool:
+    """False while pyinfra only finds out what would change (also in --dry)."""
+    return bool(state.current_stage == StateStage.Execute)
+
+
+def step(function: Callable[..., Commands]) -> Any:
+    """pyinfra's `@operation()` for this tool: an error fails the host, and so ends the run in order.
+
+    Without it an OperationError would leave pyinfra at once, past the guard and the way back. While
+    the plan is made nothing has been changed, and it may.
+    """
+
+    @functools.wraps(function)
+    def guarded(*arguments: Any, **keywords: Any) -> Commands:
+        try:
+            yield from function(*arguments, **keywords)
+        # A fault of our own must not take the way back away either; its traceback is for --debug.
+        except Exception as error:
+            if not is_executing():
+                raise
+            yield FunctionCommand(_failure(error), (), {})
+
+    return operation()(guarded)
+
+
+def action(function: Callable[[], None]) -> FunctionCommand:
+    """A command that calls `function` on the control node; what it raises fails the host."""
+
+    def call(state: State, host: Host) -> bool:
+        try:
+            function()
+        except Exception as error:
+            return _failure(error)(state, host)
+        return True
+
+    return FunctionCommand(call, (), {})
+
+
+def _failure(error: Exception) -> Callable[[State, Host], bool]:
+    text = str(error) if isinstance(error, OperationError) else f"{type(error).__name__}: {error}"
+
+    def fail(state: State, host: Host) -> bool:
+        logger.error(f"    {host.print_prefix}{text}")
+        logger.debug("the error above came from here", exc_info=error)
+        return False
+
+    return fail
+
+
+class Guard(BaseStateCallback):
+    """Lets one run in, ends it on all hosts at the first failure, and mends what can be mended.
+
+    pyinfra declares the callbacks as static methods and calls them on the instance.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.started: dict[str, float] = {}
+        self.interrupted: str | None = None
+
+    def operation_start(self, state: State, op_hash: str) -> None:  # type: ignore[override]
+        if not self.started:
+            self._admit()
+        self.started[op_hash] = time.monotonic()
+        self.run.journal.record("start", operation=_names(state, op_hash))
+
+    def operation_host_start(self, state: State, host: Host, op_hash: str) -> None:  # type: ignore[override]
+        # With --no-wait and --serial no operation is ever started for all hosts; those options
+        # are refused at the start, this is the second bolt.
+        if op_hash not in self.started:
+            raise OperationError("operations must run on all hosts together")
+
+    def operation_host_success(  # type: ignore[override]
+        self, state: State, host: Host, op_hash: str, retry_count: int = 0
+    ) -> None:
+        self._record(state, host, op_hash, "ok")
+
+    def operation_host_error(  # type: ignore[override]
+        self, state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
+    ) -> None:
+        self._record(state, host, op_hash, "failed")
+
+    def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override]
+        failed = ", ".join(sorted(one.name for one in state.failed_hosts))
+        if failed:
+            reason = f"a step failed on {failed}: {_names(state, op_hash)}"
+        elif self.interrupted:
+            reason = f"{self.interrupted} after the step {_names(state, op_hash)}"
+        elif self.run.lock is not None and self.run.lock.is_lost:
+            reason = "the connection that holds this run's lock is gone"
+        else:
+            return
+        self.run.journal.record("stopped", reason=reason)
+        logger.error(f"--> Stopped on all hosts, because {reason}")
+        if self.run.on_failure is not None and not (self.run.lock and self.run.lock.is_lost):
+            self.run.on_failure()
+        raise DeployError(f"stopped on all hosts, because {reason}")
+
+    def _admit(self) -> None:
+        problem = self.run.take_lock()
+        if problem is not None:
+            logger.error(f"    {problem}")
+            raise DeployError("another run holds this cluster's lock. Nothing was changed.")
+        # A step is never torn by us: it ends, and the way back follows. A lost terminal is no reason.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._interrupt)
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        name = signal.Signals(number).name
+        self.interrupted = f"{name} was received"
+        logger.warning(f"    {name}: stopping when the present step has ended")
+
+    def _record(self, state: State, host: Host, op_hash: str, result: str) -> None:
+        self.run.journal.record(
+            "operation",
+            operation=_names(state, op_hash),
+            host=host.name,
+            result=result,
+            seconds=round(time.monotonic() - self.started[op_hash], 3),
+        )
+
+
+def _names(state: State, op_hash: str) -> str:
+    return ", ".join(sorted(state.get_op_meta(op_hash).names))

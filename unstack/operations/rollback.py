@@ -1,0 +1,351 @@
+"""The way back: the control plane on the stacked etcd again, with everything that was written since."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from enum import Enum
+from functools import partial
+
+from pyinfra import host, inventory, logger
+from pyinfra.api.exceptions import OperationError
+
+from unstack.facts.cluster import (
+    external_members,
+    forget_masters,
+    known_masters,
+    placed,
+    read_member,
+)
+from unstack.facts.hosts import ObservedSnapshot
+from unstack.guard import Commands, action, is_executing, step
+from unstack.manifest import EtcdManifest, ManifestError, read_etcd, with_kept_etcd
+from unstack.observations import COMPONENTS, MasterHost, Snapshot
+from unstack.operations.cutover import await_arguments, controllers_arguments
+from unstack.operations.pki import KEY_MODE, put_file
+from unstack.operations.snapshot import agreed_revision, copy_snapshot
+from unstack.placement import Placement
+from unstack.problems import Problem
+from unstack.proof import Proof
+from unstack.recovery import after_failure, bring_back
+from unstack.run import Run, masters, on_each, read, refusal
+from unstack.scripts import script
+from unstack.topology import Topology
+
+MEND = "look into the kept directory on that master; without it there is no way back by this tool"
+
+
+class Way(Enum):
+    """How far back it is."""
+
+    NONE = "nothing to roll back: the control plane runs on the stacked etcd"
+    MANIFESTS = "the external cluster was never in use: the old manifests go back, no data moves"
+    DATA = "the external cluster is in use: its data goes back into the stacked members"
+    FINISH = "a rollback was begun and not finished: it is finished"
+
+
+def way_of(run: Run) -> Way:
+    """Which way this rollback takes, by the hosts as they stood before its first change."""
+    key = "way" if is_executing() else "way while planning"
+    if key not in run.cache:
+        run.cache[key] = find_way(known_masters(run), run.topology)
+    way: Way = run.cache[key]
+    return way
+
+
+def find_way(observed: Mapping[str, MasterHost], topology: Topology) -> Way:
+    """The way back from where these masters stand. Raises OperationError on an unreadable manifest."""
+    if any(one.is_returning for one in observed.values()):
+        return Way.FINISH
+    if any(placed(n, one, topology).placement is Placement.EXTERNAL for n, one in observed.items()):
+        return Way.DATA
+    whole = all(set(COMPONENTS) <= set(one.live) for one in observed.values())
+    return Way.NONE if whole else Way.MANIFESTS
+
+
+@step
+def find_way_back(run: Run) -> Commands:
+    """
+    Find out how far back it is, and refuse where something that is needed is missing.
+
+    + run: this run
+    """
+    if host.name != run.lead():
+        host.noop(f"the way back is found from {run.lead()}")
+        return
+    way = way_of(run)
+    if is_executing():
+        run.results["nothing to confirm"] = way is Way.NONE
+        logger.info(f"    {way.value}")
+    if way is Way.DATA:
+        problems = [
+            problem for name, one in known_masters(run).items() for problem in _missing(name, one)
+        ] + [
+            Problem(name, "an unhealthy external member", "a healthy one: its data goes back", "mend it")
+            for name, status in external_members(run.topology).items()
+            if not status.is_healthy
+        ]
+        if problems:
+            raise refusal(problems)
+    host.noop(way.value)
+    return
+    yield
+
+
+def _missing(name: str, one: MasterHost) -> list[Problem]:
+    problems = []
+    if "kube-apiserver" not in one.kept:
+        problems.append(Problem(name, "no old kube-apiserver.yaml", "the one kept by the cutover", MEND))
+    if "etcd" not in one.kept and "etcd" not in one.live:
+        problems.append(Problem(name, "no etcd.yaml", "the one kept by the confirmation", MEND))
+    if not one.has_restore_tool and "etcd" not in one.live:
+        problems.append(Problem(name, "no etcdutl", "the one kept by the confirmation", MEND))
+    return problems
+
+
+def _stacked(name: str, one: MasterHost) -> EtcdManifest:
+    try:
+        return read_etcd(one.live.get("etcd") or one.kept.get("etcd", ""))
+    except ManifestError as error:
+        raise OperationError(f"{name}: {error}") from None
+
+
+@step
+def go_back_at_once(run: Run) -> Commands:
+    """
+    Put the old manifests back where the external cluster was never in use.
+
+    + run: this run
+    """
+    if host.name != run.lead() or way_of(run) is not Way.MANIFESTS:
+        host.noop("not this way")
+        return
+    yield action(lambda: bring_back(run, known_masters(run)))
+
+
+@step
+def fence_external(run: Run) -> Commands:
+    """
+    Take the API server, controller-manager and scheduler away: nobody writes to the external cluster.
+
+    + run: this run
+    """
+    if way_of(run) is not Way.DATA:
+        host.noop("not this way")
+        return
+    if is_executing():
+        run.results.setdefault("fence_started", time.time())
+        run.on_failure = partial(after_failure, run)
+    forget_masters(run)
+    settings = run.topology.settings
+    yield script(
+        "fence",
+        settings.manifests_directory,
+        settings.kept_directory,
+        str(int(settings.fence_timeout_seconds)),
+    )
+
+
+@step
+def bring_data(run: Run) -> Commands:
+    """
+    Take a snapshot of the external cluster and bring it to every master.
+
+    + run: this run
+    """
+    first = run.topology.members[0].name
+    if host.name != first or way_of(run) is not Way.DATA:
+        host.noop(f"the snapshot is taken on {first}" if way_of(run) is Way.DATA else "not this way")
+        return
+    settings = run.topology.settings
+    revision = agreed_revision({one.name: one.name for one in run.topology.members}) if is_executing() else 0
+    yield script("snapshot", first, settings.state_directory, run.id, str(revision))
+
+    def bring() -> None:
+        taken = read([inventory.get_host(first)], ObservedSnapshot, state_directory=settings.state_directory)
+        run.cache["snapshot back"] = snapshot = taken[first]
+        path = f"{settings.state_directory}/snapshot-{run.id}.db"
+        copy_snapshot(first, snapshot, masters(), path)
+        run.journal.record("snapshot", host=first, revision=snapshot.revision, sha256=snapshot.sha256)
+
+    yield action(bring)
+
+
+@step
+def restore_stacked(run: Run) -> Commands:
+    """
+    Make this master's stacked member anew from the snapshot, under its old name and URL.
+
+    + run: this run
+
+    A stacked etcd that still runs is stopped first; its data is kept inside its directory.
+    """
+    if way_of(run) is not Way.DATA:
+        host.noop("not this way")
+        return
+    settings = run.topology.settings
+    observed = known_masters(run)
+    mine = _stacked(host.name, observed[host.name])
+    yield script(
+        "retire",
+        settings.manifests_directory,
+        settings.kept_directory,
+        mine.name,
+        str(int(settings.fence_timeout_seconds)),
+    )
+    everyone = [_stacked(name, one) for name, one in observed.items()]
+    snapshot: Snapshot | None = run.cache.get("snapshot back")
+    yield script(
+        "restore-stacked",
+        settings.kept_directory,
+        settings.state_directory,
+        mine.data_directory,
+        run.id,
+        snapshot.sha256 if snapshot is not None else "",
+        mine.name,
+        mine.peer_url,
+        ",".join(f"{one.name}={one.peer_url}" for one in everyone),
+    )
+
+
+@step
+def start_stacked(run: Run) -> Commands:
+    """
+    Start the stacked member by its old manifest, and wait for a quorum.
+
+    + run: this run
+    """
+    if way_of(run) is not Way.DATA:
+        host.noop("not this way")
+        return
+    settings = run.topology.settings
+    yield script(
+        "start-stacked",
+        settings.manifests_directory,
+        settings.kept_directory,
+        _stacked(host.name, known_masters(run)[host.name]).name,
+        str(int(settings.ready_timeout_seconds)),
+    )
+
+
+@step
+def prove_back(run: Run) -> Commands:
+    """
+    Compare every member, external and stacked, at the snapshot's revision.
+
+    + run: this run
+    """
+    if host.name != run.lead() or way_of(run) is not Way.DATA:
+        host.noop("not from here")
+        return
+    if is_executing():
+        snapshot: Snapshot = run.cache["snapshot back"]
+        members = {name: _stacked(name, one) for name, one in known_masters(run).items()}
+        stacked = on_each(
+            masters(),
+            lambda one: read_member(
+                one, members[one.name].name, snapshot.revision, whole=one.name == run.lead()
+            ),
+        )
+        proof = Proof(snapshot.revision, external_members(run.topology, snapshot.revision), stacked)
+        problems = list(proof.problems({(one.name, (one.peer_url,)) for one in members.values()}))
+        if problems:
+            raise refusal(problems, "No API server was started on the stacked cluster.")
+        run.results["proof"] = proof.as_json()
+        run.results["fenced_revision"] = snapshot.fenced
+        run.journal.record("proof", **proof.as_json())
+    host.noop("every member holds the same")
+    return
+    yield
+
+
+@step
+def prepare_return(run: Run) -> Commands:
+    """
+    Make the manifest that names the stacked etcd again; what was edited in it since is kept.
+
+    + run: this run
+    """
+    if way_of(run) is not Way.DATA:
+        host.noop("not this way")
+        return
+    one = known_masters(run)[host.name]
+    here = placed(host.name, one, run.topology)
+    if here.placement is not Placement.EXTERNAL:
+        text = here.text  # a master that was never cut over
+    else:
+        try:
+            text = with_kept_etcd(here.text, one.kept["kube-apiserver"])
+        except ManifestError as error:
+            raise OperationError(f"{host.name}: {error}") from None
+    yield from put_file(
+        f"{run.topology.settings.kept_directory}/prepared/kube-apiserver.yaml", text, KEY_MODE
+    )
+
+
+@step
+def mark_return(run: Run) -> Commands:
+    """
+    Mark every master before the first of them returns: no migration may go on from here.
+
+    + run: this run
+    """
+    if way_of(run) is not Way.DATA:
+        host.noop("not this way")
+        return
+    yield script("begin-return", run.topology.settings.kept_directory, run.id)
+
+
+@step
+def return_api_server(run: Run) -> Commands:
+    """
+    Put the manifest that names the stacked etcd in place, and wait until its API server is ready.
+
+    + run: this run
+    """
+    if way_of(run) not in (Way.DATA, Way.FINISH):
+        host.noop("not this way")
+        return
+    settings = run.topology.settings
+    if is_executing():
+        run.results.setdefault("cutover_started", time.time())
+        run.on_failure = partial(after_failure, run)
+    yield script("return", settings.manifests_directory, settings.kept_directory)
+    forget_masters(run)
+    manifest = placed(host.name, known_masters(run)[host.name], run.topology).manifest
+    yield script("await-apiserver", *await_arguments(manifest, settings.ready_timeout_seconds))
+    yield script("start-controllers", *controllers_arguments(run.topology))
+
+
+@step
+def rest_external(run: Run) -> Commands:
+    """
+    Stop the external member; its data is kept aside.
+
+    + run: this run
+    """
+    if way_of(run) not in (Way.DATA, Way.FINISH):
+        host.noop("not this way")
+        return
+    settings = run.topology.settings
+    yield script(
+        "set-aside",
+        settings.etcd_data_directory,
+        settings.etcd_config_directory,
+        settings.etcd_container,
+        run.id,
+    )
+
+
+@step
+def end_return(run: Run) -> Commands:
+    """
+    Take the mark away: the rollback is done, and a migration may begin anew.
+
+    + run: this run
+    """
+    if way_of(run) not in (Way.DATA, Way.FINISH):
+        host.noop("not this way")
+        return
+    yield script("end-return", run.topology.settings.kept_directory, run.id)
+    run.on_failure = None

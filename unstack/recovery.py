@@ -1,0 +1,206 @@
+"""What a run leaves behind when it fails after the fence: a whole control plane, old or new.
+
+The old one, as long as the external cluster has acknowledged no write: nothing is lost by going
+back. The new one from then on: going back would lose what was acknowledged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from pyinfra import inventory, logger
+from pyinfra.api.exceptions import OperationError
+from pyinfra.api.host import Host
+
+from unstack.facts.cluster import master_arguments, placed, snapshot_taken
+from unstack.facts.hosts import ObservedMaster
+from unstack.manifest import ApiServerManifest, read_apiserver
+from unstack.members import tells_writes
+from unstack.observations import COMPONENTS, MasterHost
+from unstack.operations.cutover import (
+    await_arguments,
+    controllers_arguments,
+    cutover_arguments,
+    refuse_edited,
+)
+from unstack.placement import Placement
+from unstack.remote import run_script
+from unstack.run import Run, etcd_hosts, masters, on_each
+
+# Long enough for an API server that can start; one that can't must not hold the others up.
+READY_SECONDS = 90.0
+
+
+def after_failure(run: Run) -> None:
+    """Leave a whole control plane behind, and say which and what is left to do. Raises nothing."""
+    try:
+        _after_failure(run)
+    except OperationError as error:
+        logger.error(f"    {error}")
+        _advise("the control plane could not be made whole", "mend that, then run deploy.py again")
+
+
+def _after_failure(run: Run) -> None:
+    observed = {name: one for name, one in on_each(masters(), lambda h: _observe(h, run)).items() if one}
+    silent = sorted({one.name for one in run.topology.masters} - set(observed))
+    if any(one.is_returning for one in observed.values()):
+        return _finish_rollback(run, observed, silent)
+    external = [name for name, one in observed.items() if _placement(name, one, run) is Placement.EXTERNAL]
+    if not external and all(set(COMPONENTS) <= set(one.live) for one in observed.values()):
+        return None  # the fence had not begun to close, or nothing was behind it
+    # A master that can't be asked may have been cut over, and would write on the external cluster.
+    unknown = bool(silent) and "cutover_started" in run.results
+    if external and (unknown or has_writes(run, observed)):
+        return _forward(run, observed, silent)
+    settings = run.topology.settings
+    places = (settings.manifests_directory, settings.kept_directory)
+    timeout = str(int(settings.fence_timeout_seconds))
+    running = _on_hosts(external, lambda one: run_script(one, "withdraw", *places, timeout))
+    # Where none of their API servers runs any more, this answer is the last.
+    if running or (external and has_writes(run, observed)):
+        return _forward(run, observed, silent)
+    return bring_back(run, observed, silent)
+
+
+def has_writes(run: Run, observed: Mapping[str, MasterHost]) -> bool:
+    """True where the external cluster was given anything since the snapshot, or can't be asked.
+
+    What runs out by itself does not count: restored leases of API servers, which nobody renews.
+    """
+    try:
+        _, snapshot = snapshot_taken(observed)
+    except OperationError:
+        return True
+    for one in etcd_hosts():
+        try:
+            return tells_writes(run_script(one, "observe-writes", one.name, str(snapshot.revision)))
+        except OperationError:
+            continue
+    return True
+
+
+def bring_back(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[str] = ()) -> None:
+    """The old control plane: old manifests in place, each API server proven to write to its etcd.
+
+    + observed: the masters that can be reached
+    + silent: those that can't
+
+    Nothing may have been written to the external cluster. What fails on a host is told.
+    """
+    logger.info("    bringing the old control plane back: the external cluster was given nothing")
+    settings = run.topology.settings
+    places = (settings.manifests_directory, settings.kept_directory)
+    ready: dict[str, float] = {}
+
+    def one_back(one: Host) -> None:
+        run_script(one, "bring-back", *places)
+        manifest = _live_manifest(one, run)
+        run_script(one, "await-apiserver", *await_arguments(manifest, READY_SECONDS))
+        ready[one.name] = time.time()
+        run_script(one, "start-controllers", *controllers_arguments(run.topology))
+        arguments = await_arguments(manifest, READY_SECONDS)[1:5]
+        run_script(one, "api-write", *arguments, f"unstack-{run.id.lower()}-{one.name.lower()}")
+
+    failed = _on_hosts(observed, one_back)
+    aside = (settings.etcd_data_directory, settings.etcd_config_directory, settings.etcd_container)
+    _on_hosts((one.name for one in etcd_hosts()), lambda one: run_script(one, "set-aside", *aside, run.id))
+    whole = [name for name in ready if name not in failed]
+    away = min(ready.values(), default=time.time()) - run.results.get("fence_started", time.time())
+    run.journal.record("way back", to="stacked", masters=whole, missing=silent, away_seconds=round(away, 1))
+    if whole:
+        _advise(
+            f"the old control plane is back on {', '.join(whole)}; each API server wrote to the stacked"
+            f" etcd; the API was away for {away:.1f} s; nothing was lost",
+            "mend what failed, then run deploy.py again",
+        )
+    else:
+        _advise("no API server could be brought back", "tasks/rollback.py tries again")
+    _name_silent(silent)
+
+
+def _forward(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[str]) -> None:
+    """The new control plane on every master that can run it."""
+    logger.info("    going on with the new control plane: the external cluster holds acknowledged writes")
+    ready: list[str] = []
+
+    def carry_on(one: Host) -> None:
+        here = placed(one.name, observed[one.name], run.topology)
+        if here.placement is not Placement.EXTERNAL or "kube-apiserver" not in observed[one.name].live:
+            refuse_edited(one.name, observed[one.name], here, run.topology)
+            run_script(one, "cutover", *cutover_arguments(here, run.topology))
+        manifest = _live_manifest(one, run)
+        run_script(one, "await-apiserver", *await_arguments(manifest, READY_SECONDS))
+        run_script(one, "start-controllers", *controllers_arguments(run.topology))
+        ready.append(one.name)
+
+    _on_hosts(observed, carry_on)
+    run.journal.record("way back", to="external", masters=ready, missing=silent)
+    _advise(
+        f"the control plane runs on the external etcd on {', '.join(sorted(ready)) or 'no master'};"
+        " going back by itself would lose what was written there",
+        "mend what failed, then run deploy.py again, or tasks/rollback.py to go back with all writes",
+    )
+    _name_silent(silent)
+
+
+def _finish_rollback(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[str]) -> None:
+    """The old control plane on every master that can run it: it may hold acknowledged writes already."""
+    settings = run.topology.settings
+    places = (settings.manifests_directory, settings.kept_directory)
+    ready: list[str] = []
+
+    def carry_on(one: Host) -> None:
+        run_script(one, "return", *places)
+        manifest = _live_manifest(one, run)
+        run_script(one, "await-apiserver", *await_arguments(manifest, READY_SECONDS))
+        run_script(one, "start-controllers", *controllers_arguments(run.topology))
+        ready.append(one.name)
+
+    _on_hosts(observed, carry_on)
+    run.journal.record("way back", to="stacked", masters=ready, missing=silent)
+    _advise(
+        f"the control plane runs on the stacked etcd on {', '.join(sorted(ready)) or 'no master'}",
+        "mend what failed, then run tasks/rollback.py again",
+    )
+    _name_silent(silent)
+
+
+def _live_manifest(one: Host, run: Run) -> ApiServerManifest:
+    path = f"{run.topology.settings.manifests_directory}/kube-apiserver.yaml"
+    return read_apiserver("\n".join(run_script(one, "read-file", path)) + "\n")
+
+
+def _observe(one: Host, run: Run) -> MasterHost | None:
+    found: MasterHost | None = one.get_fact(
+        ObservedMaster, **master_arguments(run.topology), _ignore_errors=True
+    )
+    return found
+
+
+def _placement(name: str, observed: MasterHost, run: Run) -> Placement:
+    return placed(name, observed, run.topology).placement
+
+
+def _on_hosts(names: Iterable[str], work: Callable[[Host], object]) -> set[str]:
+    """`work` on these hosts at once; whose fails is told and returned, and hinders no other."""
+    failed = set()
+
+    def attempt(one: Host) -> None:
+        try:
+            work(one)
+        except Exception as error:
+            failed.add(one.name)
+            logger.error(f"    {error}")
+
+    on_each([inventory.get_host(name) for name in names], attempt)
+    return failed
+
+
+def _name_silent(silent: Iterable[str]) -> None:
+    for name in silent:
+        _advise(f"{name} could not be reached", f"look at {name}; then run deploy.py again")
+
+
+def _advise(found: str, action: str) -> None:
+    logger.warning(f"--> {found}; to do: {action}")

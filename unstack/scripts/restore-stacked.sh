@@ -1,0 +1,24 @@
+# shellcheck shell=sh
+# restore-stacked KEPT STATE DATA RUN SHA256 NAME PEER_URL INITIAL_CLUSTER: a stacked member's data anew,
+# from a snapshot of the external cluster. DATA may be a mount point, so what was there is kept inside.
+snapshot=$2/snapshot-$4.db
+data=$3
+fresh=$data/.unstack-restoring
+previous=$data/.unstack-previous-$4
+
+umask 077
+[ -z "$(etcd_process "$6")" ] || die "the stacked etcd $6 still runs"
+[ "$(sha256sum <"$snapshot" | cut -d ' ' -f 1)" = "$5" ] ||
+    die "the snapshot on this host is not the one that was taken: sha256 differs"
+mkdir -p "$data"
+rm -rf "$fresh"
+answer=$(ETCDCTL_API=3 "$1/stacked/etcdutl" snapshot restore "$snapshot" --data-dir "$fresh" --name "$6" \
+    --initial-cluster "$8" --initial-cluster-token "unstack-rollback-$4" \
+    --initial-advertise-peer-urls "$7" 2>&1) || die "the restore failed: $(echo "$answer" | tail -n 3)"
+if [ -d "$data/member" ]; then
+    mkdir -p "$previous"
+    mv -T "$data/member" "$previous/member"
+fi
+mv -T "$fresh/member" "$data/member"
+rmdir "$fresh"
+rm -f "$snapshot"

@@ -1,0 +1,14 @@
+# shellcheck shell=sh
+# set-aside DATA CONFIG CONTAINER RUN: stop an external member that is not needed; its data is kept
+# as previous-RUN. A container of that name which compose made elsewhere is somebody's.
+data=$1
+config=$2
+container=$3
+run=$4
+
+if container_exists "$container"; then
+    container_is_from "$container" "$config" || die "the container $container is not ours"
+    docker rm --force "$container" >/dev/null || die "docker rm $container failed"
+fi
+if [ -d "$data/data" ]; then mv -T "$data/data" "$data/previous-$run"; fi
+if [ -f "$data/restored.json" ]; then mv "$data/restored.json" "$data/previous-$run.json"; fi
