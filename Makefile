@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab lab-reset lab-down demo test test-unit test-plan test-lab lint clean
+.PHONY: help setup lab lab-reset lab-down demo faults test test-unit test-plan test-lab lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ lab-down: setup ## Stop and remove the lab
 
 demo: setup ## The migration for real, with live writers, and its proof (root)
 	$(BIN)/python -m demo
+
+faults: setup ## Faults in every stage of real migrations; nothing may be lost (root)
+	$(BIN)/python -m lab up
+	$(BIN)/python -m faults
 
 test: lint lab ## Every test: checks, unit tests, plan and the real migration (root)
 	$(BIN)/pytest tests
