@@ -49,7 +49,10 @@ test-plan: lab ## Tests of the order that pyinfra will run
 test-lab: lab ## Tests on the real cluster
 	$(BIN)/pytest tests/lab
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy and shellcheck
+	@command -v shellcheck >/dev/null || \
+		{ echo "installing shellcheck"; apt-get update -q && apt-get install -qy --no-install-recommends shellcheck; }
+	shellcheck unstack/scripts/*.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -115,7 +115,10 @@ def bring_back(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[st
             "mend what failed, then run deploy.py again",
         )
     else:
-        _advise("no API server could be brought back", "tasks/rollback.py tries again")
+        _advise(
+            f"no API server could be brought back on {', '.join(observed) or 'any master'}",
+            "mend what is told above; tasks/rollback.py tries again",
+        )
     _name_silent(silent)
 
 

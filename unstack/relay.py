@@ -63,7 +63,10 @@ def relay_file(
 def _finish(host: Host, channel: Any, errors: bytes) -> None:
     if channel.recv_exit_status() != 0:
         reason = errors.decode(errors="replace").strip() or "the command failed"
-        raise OperationError(f"{host.name}: copying the snapshot failed: {reason}")
+        raise OperationError(
+            f"{host.name}: found a copy of the snapshot that failed: {reason}; expected a whole one;"
+            " to do: look at that host's disk and connection, then run again"
+        )
 
 
 def _read(host: Host, command: str) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from unstack.scripts import script
 # for it. Longer than a network needs to come back: a retransmission may come 25 s after the last.
 SILENT_SECONDS = 40
 KEEPALIVE_SECONDS = 5
+NO_ANSWER = "found no answer; expected one; to do: look at its power and network"
 # What pyinfra handles around a command and not in it.
 _OF_A_CALL = ("_get_pty", "_timeout", "_stdin", "_success_exit_codes")
 
@@ -44,9 +45,9 @@ def run_script(host: Host, name: str, *arguments: str) -> list[str]:
         )
     # Whatever a broken connection raises in pyinfra and paramiko: the others must still be mended.
     except Exception as error:
-        raise OperationError(f"{host.name}: no answer ({type(error).__name__})") from error
+        raise OperationError(f"{host.name}: {NO_ANSWER} ({type(error).__name__})") from error
     if not status:
-        raise OperationError(f"{host.name}: {' '.join(output.stderr_lines).strip() or 'no answer'}")
+        raise OperationError(f"{host.name}: {' '.join(output.stderr_lines).strip() or NO_ANSWER}")
     return list(output.stdout_lines)
 
 

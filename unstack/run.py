@@ -216,7 +216,10 @@ def read(hosts: Iterable[Host], fact: type[FactBase[T | None]], **arguments: Any
     found = on_each(hosts, lambda one: one.get_fact(fact, **arguments, _ignore_errors=True))
     unread = [name for name, value in found.items() if value is None]
     if unread:
-        raise OperationError(f"could not read {fact.__name__} on {', '.join(unread)}")
+        raise OperationError(
+            f"{', '.join(unread)}: found no answer to {fact.__name__}; expected one; to do: look at the error"
+            " above this line, and at that host"
+        )
     return {name: value for name, value in found.items() if value is not None}
 
 

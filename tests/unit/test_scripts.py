@@ -66,7 +66,7 @@ def test_a_fence_holds_only_when_the_processes_are_gone(tmp_path: Path) -> None:
     program.symlink_to("/bin/sleep")
     done = _fence_alone(f"{program} 30 &", manifests, kept)
     assert done.returncode == 1
-    assert "still running after 1 s" in done.stderr
+    assert "still running, 1 s after" in done.stderr
     done = _fence_alone("", manifests, kept)
     assert done.returncode == 0, done.stderr
     assert (kept / "fenced/kube-scheduler.yaml").read_text() == "kind: Pod\n"

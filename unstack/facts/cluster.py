@@ -104,7 +104,10 @@ def stacked_name(host_name: str, observed: MasterHost) -> str:
     """The stacked member's own --name, which need not be the inventory's name of its host."""
     text = observed.live.get("etcd")
     if text is None:
-        raise OperationError(f"{host_name}: no etcd.yaml in the static pod directory")
+        raise OperationError(
+            f"{host_name}: found no etcd.yaml in the static pod directory; expected the stacked etcd's;"
+            " to do: put it back (kept in the kept directory's stacked/)"
+        )
     try:
         return read_etcd(text).name
     except ManifestError as error:
@@ -119,7 +122,9 @@ def read_member(host: Host, member: str, revision: int = 0, *, whole: bool = Tru
     fact: type[FactBase[MemberStatus | None]] = ObservedMember if whole else ObservedOwnContent
     status: MemberStatus | None = host.get_fact(fact, member=member, revision=revision, _ignore_errors=True)
     if status is None:
-        raise OperationError(f"the etcd member on {host.name} does not answer")
+        raise OperationError(
+            f"{host.name}: found no answer of the etcd member {member}; expected one; to do: look at its log"
+        )
     return status
 
 
@@ -159,7 +164,9 @@ def snapshot_taken(observed: Mapping[str, MasterHost]) -> tuple[str, Snapshot]:
     """
     taken = [(one.snapshot.run, name, one.snapshot) for name, one in observed.items() if one.snapshot]
     if not taken:
-        raise OperationError("no snapshot lies on a master; run tasks/snapshot.py first")
+        raise OperationError(
+            "found no snapshot on any master; expected this run's; to do: run tasks/snapshot.py first"
+        )
     _, name, snapshot = max(taken, key=lambda item: item[0])
     return name, snapshot
 

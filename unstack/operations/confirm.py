@@ -81,8 +81,8 @@ def _await_heartbeats(run: Run, since: float) -> None:
             return
         if time.monotonic() > deadline:
             raise OperationError(
-                f"no lease renewed since the cutover by: {', '.join(silent)}. The API servers"
-                " work on the external cluster; look at these components' logs."
+                f"{host.name}: found no lease renewed since the cutover by {', '.join(silent)};"
+                " expected one by each; to do: look at these components' logs. The API servers work"
             )
         time.sleep(POLL_SECONDS)
 
@@ -109,7 +109,10 @@ def show_members(run: Run) -> Commands:
             if not status.is_healthy or status.alarms
         ]
         if unwell:
-            raise OperationError(f"unhealthy external members: {', '.join(unwell)}")
+            raise OperationError(
+                f"found unhealthy external members: {', '.join(unwell)}; expected none; to do: look at"
+                " their containers' logs"
+            )
     host.noop("all members are healthy")
     return
     yield

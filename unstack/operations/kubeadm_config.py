@@ -48,7 +48,10 @@ def merge_kubeadm_config(run: Run) -> Commands:
     directory = here.manifest.etcd_certfile.rsplit("/", 1)[0]
     if here.placement is not Placement.EXTERNAL:
         if is_executing():
-            raise OperationError(f"{host.name}: not on the external etcd; run tasks/cutover.py first")
+            raise OperationError(
+                f"{host.name}: found an API server on the stacked etcd; expected the external one;"
+                " to do: run tasks/cutover.py first"
+            )
         directory = "/"  # only to see that there is something to merge
     try:
         new = with_external_etcd(

@@ -14,10 +14,10 @@ request() {
 # What an earlier, killed confirmation may have left.
 request --request DELETE "$url/$name" >/dev/null
 answer=$(request --request POST --data "{\"metadata\": {\"name\": \"$name\"}, \"data\": {\"written\": \"$name\"}}" "$url") ||
-    die "the API server at $1 does not write: $answer"
-answer=$(request "$url/$name") || die "the API server at $1 does not read what it wrote: $answer"
+    die "an API server that does not write, $1: $answer" "one that does" "look at its log on this master, and at its etcd"
+answer=$(request "$url/$name") || die "an API server that does not read what it wrote, $1: $answer" "one that does" "look at its log on this master, and at its etcd"
 case "$answer" in
 *"$name"*) ;;
-*) die "the API server at $1 reads something else than it wrote" ;;
+*) die "an API server that reads something else than it wrote, $1" "the same" "look at its log on this master, and at its etcd" ;;
 esac
-answer=$(request --request DELETE "$url/$name") || die "the API server at $1 does not delete: $answer"
+answer=$(request --request DELETE "$url/$name") || die "an API server that does not delete, $1: $answer" "one that does" "look at its log on this master, and at its etcd"

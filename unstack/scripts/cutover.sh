@@ -10,7 +10,7 @@ if [ ! -f "$manifests/kube-apiserver.yaml" ] && [ "$3" = external ]; then
     mv "$kept/fenced/kube-apiserver.yaml" "$manifests/kube-apiserver.yaml"
 elif [ ! -f "$manifests/kube-apiserver.yaml" ]; then
     [ "$(sha256sum <"$kept/fenced/kube-apiserver.yaml" | cut -d ' ' -f 1)" = "$4" ] ||
-        die "kube-apiserver.yaml was changed after its successor was made from it; run the migration again"
+        die "kube-apiserver.yaml changed after its successor was made from it" "no edit meanwhile" "run again"
     # The old manifest is kept for the way back; the new one arrives by rename, whole.
     cp -p "$kept/fenced/kube-apiserver.yaml" "$kept/stacked/kube-apiserver.yaml"
     cp -p "$kept/prepared/kube-apiserver.yaml" "$kept/fenced/.kube-apiserver.yaml"

@@ -15,6 +15,7 @@ done
 # The proof is the processes' absence: kubelet may be slow, stopped, or not look at all.
 while left=$(processes kube-apiserver kube-controller-manager kube-scheduler) && [ -n "$left" ]; do
     [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
-        die "still running after $3 s with its manifest gone: process $(echo "$left" | tr '\n' ' '); is kubelet running?"
+        die "process $(echo "$left" | tr '\n' ' ') still running, $3 s after its manifest was taken away" \
+            "no API server, controller-manager or scheduler" "see that kubelet runs, then run again"
     sleep 0.1
 done

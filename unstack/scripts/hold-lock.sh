@@ -19,7 +19,8 @@ if ! flock -n 9; then
     # Its connection is dead, which sshd has not noticed yet. It stops at its next step: the end of
     # this process closes its channel.
     kill "$(sed -n 1p "$file.holder")" 2>/dev/null
-    flock -w 5 9 || die "the lock $file is held by a process that does not end"
+    flock -w 5 9 || die "the lock $file, held by a process that does not end" "a lock that can be taken" \
+        "see who holds it: fuser $file"
     report stale "$held"
     report silent "$silent"
 fi

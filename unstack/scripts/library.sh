@@ -14,9 +14,10 @@ report_file() {
     fi
 }
 
-# die WORDS: the reason on standard error, which pyinfra shows with the host's name.
+# die FOUND EXPECTED TO_DO: one line on standard error, which pyinfra shows with the host's name.
 die() {
-    echo "$*" >&2
+    echo "found $1; expected $2; to do: $3" | tr '\n' ' ' >&2
+    echo >&2
     exit 1
 }
 
@@ -86,7 +87,7 @@ client_flags() {
 # every process more is a part of the outage.
 use_member() {
     member_root=/proc/$1/root
-    member_etcdctl=$(etcd_tool "$1" etcdctl) || die "the etcd image has no etcdctl"
+    member_etcdctl=$(etcd_tool "$1" etcdctl) || die "no etcdctl in the image of etcd" "one, as in every release image" "use etcd's own image"
     member_flags=$(client_flags "$1" "")
 }
 
@@ -96,6 +97,14 @@ use_member() {
 etcdctl_of_member() {
     # shellcheck disable=SC2086  # the flags are words
     ETCDCTL_API=3 chroot "$member_root" "$member_etcdctl" $member_flags --command-timeout=5s "$@"
+}
+
+# etcdctl_within SECONDS ARGUMENT...: the same, ended after that time: a watch has no end of its own.
+etcdctl_within() {
+    limit=$1
+    shift
+    # shellcheck disable=SC2086  # the flags are words
+    ETCDCTL_API=3 timeout "$limit" chroot "$member_root" "$member_etcdctl" $member_flags "$@"
 }
 
 # listens PORT: true where something listens on that TCP port. From the kernel's own table, in

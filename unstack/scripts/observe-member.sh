@@ -3,9 +3,9 @@
 # than 0 its content at that revision. Every answer is this member's own. SCOPE "cluster" asks it too
 # for what raft makes equal on all members; "member" leaves that to another one.
 pid=$(etcd_process "$1")
-[ -n "$pid" ] || die "no running etcd with --name=$1"
+[ -n "$pid" ] || die "no running etcd with --name=$1" "this host's member" "look at its container's log"
 use_member "$pid"
-answers=$(mktemp -d) || die "no temporary directory"
+answers=$(mktemp -d) || die "no temporary directory" "one" "look at the disk"
 trap 'rm -rf "$answers"' EXIT
 
 # ask KEY ARGUMENT...: put a question, all of them at once: each is a process that mostly waits.
@@ -40,7 +40,8 @@ wait
 ask status endpoint status
 wait
 # An unanswered question must never pass for "none".
-[ ! -e "$answers/failed" ] || die "failed on member $1: $(tr '\n' ';' <"$answers/failed") $(cat "$answers"/*.error)"
+[ ! -e "$answers/failed" ] || 
+    die "no answer of member $1 to: $(cat "$answers/failed" "$answers"/*.error)" "an answer" "look at its log"
 for key in members alarms leases users roles keys hashkv status; do
     report_file "$key" "$answers/$key"
 done

@@ -7,14 +7,14 @@ fresh=$data/.unstack-restoring
 previous=$data/.unstack-previous-$4
 
 umask 077
-[ -z "$(etcd_process "$6")" ] || die "the stacked etcd $6 still runs"
+[ -z "$(etcd_process "$6")" ] || die "the stacked etcd $6 running" "a stopped one" "see that kubelet runs, then run again"
 [ "$(sha256sum <"$snapshot" | cut -d ' ' -f 1)" = "$5" ] ||
-    die "the snapshot on this host is not the one that was taken: sha256 differs"
+    die "another snapshot than was taken: its sha256 differs" "$5" "look at this host's disk, then run again"
 mkdir -p "$data"
 rm -rf "$fresh"
 answer=$(ETCDCTL_API=3 "$1/stacked/etcdutl" snapshot restore "$snapshot" --data-dir "$fresh" --name "$6" \
     --initial-cluster "$8" --initial-cluster-token "unstack-rollback-$4" \
-    --initial-advertise-peer-urls "$7" 2>&1) || die "the restore failed: $(echo "$answer" | tail -n 3)"
+    --initial-advertise-peer-urls "$7" 2>&1) || die "a failed restore: $(echo "$answer" | tail -n 3)" "data in $data" "look at the disk, then run again"
 if [ -d "$data/member" ]; then
     mkdir -p "$previous"
     mv -T "$data/member" "$previous/member"

@@ -16,7 +16,7 @@ fresh=restoring-$run
 
 umask 077
 [ "$(sha256sum <"$snapshot" | cut -d ' ' -f 1)" = "$sha256" ] ||
-    die "the snapshot on this host is not the one that was taken: sha256 differs"
+    die "another snapshot than was taken: its sha256 differs" "$sha256" "look at this host's disk, then run again"
 rm -rf "${data:?}/$fresh"
 mkdir "$data/$fresh"
 
@@ -32,7 +32,8 @@ etcdutl() {
 etcdutl snapshot restore "$snapshot" \
     --data-dir "$data/$fresh" --name "$name" --initial-cluster "$initial_cluster" \
     --initial-cluster-token "$token" --initial-advertise-peer-urls "$peer_url" \
-    >/dev/null 2>"$data/$fresh.log" || die "etcdutl snapshot restore failed: $(tail -n 3 "$data/$fresh.log")"
+    >/dev/null 2>"$data/$fresh.log" || 
+    die "a failed etcdutl snapshot restore: $(tail -n 3 "$data/$fresh.log")" "data in $data" "look at the disk, then run again"
 rm -f "$data/$fresh.log"
 chmod 0700 "$data/$fresh"
 database=$(sha256sum <"$data/$fresh/member/snap/db" | cut -d ' ' -f 1)

@@ -17,6 +17,6 @@ if [ -f "$1/etcd.yaml" ]; then
 fi
 while [ -n "$(etcd_process "$3")" ]; do
     [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
-        die "the stacked etcd still runs $4 s after its manifest was taken away; is kubelet running?"
+        die "the stacked etcd running $4 s after its manifest was taken away" "a stopped one" "see that kubelet runs"
     sleep 0.2
 done

@@ -7,8 +7,8 @@ container=$3
 run=$4
 
 if container_exists "$container"; then
-    container_is_from "$container" "$config" || die "the container $container is not ours"
-    docker rm --force "$container" >/dev/null || die "docker rm $container failed"
+    container_is_from "$container" "$config" || die "a container $container that is not ours" "ours" "look at it; it was left alone"
+    docker rm --force "$container" >/dev/null || die "a member that docker can't stop" "a stopped one" "look at the engine; nobody uses that member"
 fi
 if [ -d "$data/data" ]; then mv -T "$data/data" "$data/previous-$run"; fi
 if [ -f "$data/restored.json" ]; then mv "$data/restored.json" "$data/previous-$run.json"; fi

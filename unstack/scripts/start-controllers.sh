@@ -9,6 +9,7 @@ for component in kube-controller-manager kube-scheduler; do
 done
 while [ "$(processes kube-controller-manager kube-scheduler | wc -l)" -lt 2 ]; do
     [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
-        die "kube-controller-manager or kube-scheduler does not run, $3 s after its manifest was put back"
+        die "no kube-controller-manager or no kube-scheduler, $3 s after its manifest was put back" "both" \
+            "look at kubelet's log on this master"
     sleep 0.2
 done

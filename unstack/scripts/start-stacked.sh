@@ -14,6 +14,7 @@ while :; do
         exit 0
     fi
     [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
-        die "no healthy stacked etcd $4 s after its manifest was put back; is kubelet running?"
+        die "no healthy stacked etcd $4 s after its manifest was put back" "one, with a quorum" \
+            "see that kubelet runs, and look at the log of etcd"
     sleep 0.2
 done

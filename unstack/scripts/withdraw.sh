@@ -15,6 +15,6 @@ for place in "$manifests" "$kept/fenced"; do
 done
 while left=$(processes kube-apiserver) && [ -n "$left" ]; do
     [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
-        die "kube-apiserver still runs $3 s after its manifest was taken away: process $left; is kubelet running?"
+        die "kube-apiserver running $3 s after its manifest was taken away: process $left" "none" "see that kubelet runs"
     sleep 0.1
 done

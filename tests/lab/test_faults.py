@@ -1,0 +1,76 @@
+"""The short form of the fault matrix: one migration killed in every stage, and two ways back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from demo.api import tls_context
+from demo.objects import create_namespace, listed, missing
+from demo.writers import LOAD_BALANCER, Writers
+from faults import journal, points
+from faults.control_plane import settle
+from faults.fault import Context
+from faults.matrix import run_rows
+from faults.rows import KILLS, short
+from faults.runs import Pause, Run
+from lab import Lab
+from lab.state import KUBECONFIG
+from tests.commands import REPOSITORY, pyinfra
+
+
+@contextmanager
+def _writing(lab: Lab, prefix: str) -> Iterator[Writers]:
+    context = tls_context(KUBECONFIG)
+    create_namespace(lab.load_balancer, context)
+    addresses = {node.name: f"{node.ip}:6443" for node in lab.masters} | {LOAD_BALANCER: lab.load_balancer}
+    writers = Writers(addresses, context, prefix)
+    writers.start()
+    try:
+        writers.wait_until_all_write(60)
+        yield writers
+    finally:
+        writers.stop()
+
+
+def test_a_migration_killed_in_every_stage_is_finished_by_the_next_and_loses_nothing(
+    fresh_lab: Lab, tmp_path: Path
+) -> None:
+    lab, context = fresh_lab, tls_context(KUBECONFIG)
+    stages = points.stages((REPOSITORY / "deploy.py").read_text())
+    with _writing(lab, "unstack-kills") as writers:
+        for fault in KILLS:
+            pauses = tmp_path / fault.name
+            pauses.mkdir()
+            run = Run(tmp_path / "log", "faults/deploy.py", pause=Pause(pauses, fault.point))
+            beside = Context(lab, run.process)
+            try:
+                run.await_point()
+                fault.inject(beside)
+                run.go()
+                ended = run.wait(120)
+            finally:
+                run.end()
+                troubles = beside.finish()
+            assert troubles == []
+            place = journal.last_place(ended.journal, stages)
+            assert place is not None, ended.output
+            # By the journal, which is complete up to the kill: it came in the stage that it was for.
+            assert place.stage == fault.stage, (fault.name, place)
+        outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
+        assert outcome.status == 0, outcome.text
+        found = settle(lab, context, writers, 90)
+        assert found.state == "new", found
+    written = writers.acknowledged()
+    assert len(written) > 100
+    assert missing(written, listed(lab.load_balancer, context)) == []
+
+
+def test_a_fault_ends_in_a_whole_control_plane_and_loses_nothing(fresh_lab: Lab) -> None:
+    results = run_rows(fresh_lab, short())
+    assert [(one.fault.name, one.problems) for one in results if not one.passed] == []
+    # They failed before the cutover: the old control plane came back by itself.
+    assert [one.evidence.afterwards.state for one in results if one.evidence.afterwards] == ["old"] * len(
+        results
+    )
