@@ -10,19 +10,16 @@ from unstack.operations.confirm import await_heartbeats, write_through
 from unstack.operations.kubeadm_config import return_kubeadm_config
 from unstack.operations.outcome import write_outcome
 from unstack.operations.rollback import (
-    bring_data,
     end_return,
     fence_external,
     find_way_back,
     go_back_at_once,
     mark_return,
     prepare_return,
-    prove_back,
     rest_external,
-    restore_stacked,
     return_api_server,
-    start_stacked,
 )
+from unstack.operations.rollback_data import bring_data, prove_back, restore_stacked, start_stacked
 from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import ETCD, MASTERS
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pyinfra import host, inventory
 from pyinfra.api.host import Host
 
@@ -16,6 +18,7 @@ from unstack.facts.cluster import (
 from unstack.facts.hosts import ClientWrites
 from unstack.guard import Commands, is_executing, step
 from unstack.members import MemberStatus
+from unstack.observations import Snapshot
 from unstack.placement import Phase
 from unstack.problems import Problem
 from unstack.proof import Proof
@@ -61,16 +64,14 @@ def prove(run: Run) -> Proof:
     masters = known_masters(run)
     _, snapshot = snapshot_taken(masters)
     first = topology.members[0].name
-    written: list[bool | None] = []
+    problems: list[Problem] = []
 
     def ask(one: Host) -> MemberStatus:
         if one.name not in masters:
             return read_member(one, one.name, snapshot.revision, whole=one.name == first)
         if one.name == run.lead():
             name = stacked_name(one.name, masters[one.name])
-            written.append(
-                one.get_fact(ClientWrites, member=name, revision=snapshot.fenced, _ignore_errors=True)
-            )
+            problems.extend(written_past_the_fence(one, name, snapshot))
         return read_stacked_content(run, one.name)
 
     found = on_each([*(inventory.get_host(name) for name in masters), *etcd_hosts()], ask)
@@ -79,18 +80,24 @@ def prove(run: Run) -> Proof:
         {name: status for name, status in found.items() if name in masters},
         {name: status for name, status in found.items() if name not in masters},
     )
-    problems = list(proof.problems({(one.name, (one.peer_url,)) for one in topology.members}))
-    if written != [False]:
-        problems.append(
-            Problem(
-                run.lead(),
-                "writes to the stacked etcd past the fence, by a client that is no API server"
-                if written == [True]
-                else "no history of the stacked etcd since the fence",
-                f"none since revision {snapshot.fenced}",
-                "find and stop that client (`ss -tnp` on port 2379 of the masters), then run again",
-            )
-        )
+    problems += proof.problems({(one.name, (one.peer_url,)) for one in topology.members})
     if problems:
         raise refusal(problems, "No API server was started on the external cluster.")
     return proof
+
+
+def written_past_the_fence(host: Host, member: str, snapshot: Snapshot) -> Iterator[Problem]:
+    """A client of etcd itself that the fence has not stopped, by the history of a member's cluster.
+
+    What it was told is kept would be lost: it may be written after the snapshot.
+    """
+    written = host.get_fact(ClientWrites, member=member, revision=snapshot.fenced, _ignore_errors=True)
+    if written is not False:
+        yield Problem(
+            host.name,
+            "writes to etcd past the fence, by a client that is no API server"
+            if written
+            else "no history of etcd since the fence",
+            f"none since revision {snapshot.fenced}",
+            "find and stop that client (`ss -tnp` on etcd's client port), then run again",
+        )

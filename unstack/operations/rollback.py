@@ -7,28 +7,25 @@ from collections.abc import Mapping
 from enum import Enum
 from functools import partial
 
-from pyinfra import host, inventory, logger
+from pyinfra import host, logger
 from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.cluster import (
     external_members,
     forget_masters,
     known_masters,
+    observe_master,
     placed,
-    read_member,
 )
-from unstack.facts.hosts import ObservedSnapshot
 from unstack.guard import Commands, action, is_executing, step
-from unstack.manifest import EtcdManifest, ManifestError, read_etcd, with_kept_etcd
-from unstack.observations import COMPONENTS, MasterHost, Snapshot
+from unstack.manifest import ManifestError, with_kept_etcd
+from unstack.observations import COMPONENTS, MasterHost
 from unstack.operations.cutover import await_arguments, controllers_arguments
 from unstack.operations.pki import KEY_MODE, put_file
-from unstack.operations.snapshot import agreed_revision, copy_snapshot
 from unstack.placement import Placement
 from unstack.problems import Problem
-from unstack.proof import Proof
 from unstack.recovery import after_failure, bring_back
-from unstack.run import Run, masters, on_each, read, refusal
+from unstack.run import Run, refusal
 from unstack.scripts import script
 from unstack.topology import Topology
 
@@ -79,7 +76,9 @@ def find_way_back(run: Run) -> Commands:
         logger.info(f"    {way.value}")
     if way is Way.DATA:
         problems = [
-            problem for name, one in known_masters(run).items() for problem in _missing(name, one)
+            problem
+            for name, one in known_masters(run).items()
+            for problem in _missing(name, one, placed(name, one, run.topology).placement)
         ] + [
             Problem(name, "an unhealthy external member", "a healthy one: its data goes back", "mend it")
             for name, status in external_members(run.topology).items()
@@ -92,22 +91,16 @@ def find_way_back(run: Run) -> Commands:
     yield
 
 
-def _missing(name: str, one: MasterHost) -> list[Problem]:
+def _missing(name: str, one: MasterHost, placement: Placement) -> list[Problem]:
     problems = []
-    if "kube-apiserver" not in one.kept:
+    # A master that was never cut over has its old manifest still.
+    if placement is Placement.EXTERNAL and "kube-apiserver" not in one.kept:
         problems.append(Problem(name, "no old kube-apiserver.yaml", "the one kept by the cutover", MEND))
     if "etcd" not in one.kept and "etcd" not in one.live:
         problems.append(Problem(name, "no etcd.yaml", "the one kept by the confirmation", MEND))
     if not one.has_restore_tool and "etcd" not in one.live:
         problems.append(Problem(name, "no etcdutl", "the one kept by the confirmation", MEND))
     return problems
-
-
-def _stacked(name: str, one: MasterHost) -> EtcdManifest:
-    try:
-        return read_etcd(one.live.get("etcd") or one.kept.get("etcd", ""))
-    except ManifestError as error:
-        raise OperationError(f"{name}: {error}") from None
 
 
 @step
@@ -144,119 +137,6 @@ def fence_external(run: Run) -> Commands:
         settings.kept_directory,
         str(int(settings.fence_timeout_seconds)),
     )
-
-
-@step
-def bring_data(run: Run) -> Commands:
-    """
-    Take a snapshot of the external cluster and bring it to every master.
-
-    + run: this run
-    """
-    first = run.topology.members[0].name
-    if host.name != first or way_of(run) is not Way.DATA:
-        host.noop(f"the snapshot is taken on {first}" if way_of(run) is Way.DATA else "not this way")
-        return
-    settings = run.topology.settings
-    revision = agreed_revision({one.name: one.name for one in run.topology.members}) if is_executing() else 0
-    yield script("snapshot", first, settings.state_directory, run.id, str(revision))
-
-    def bring() -> None:
-        taken = read([inventory.get_host(first)], ObservedSnapshot, state_directory=settings.state_directory)
-        run.cache["snapshot back"] = snapshot = taken[first]
-        path = f"{settings.state_directory}/snapshot-{run.id}.db"
-        copy_snapshot(first, snapshot, masters(), path)
-        run.journal.record("snapshot", host=first, revision=snapshot.revision, sha256=snapshot.sha256)
-
-    yield action(bring)
-
-
-@step
-def restore_stacked(run: Run) -> Commands:
-    """
-    Make this master's stacked member anew from the snapshot, under its old name and URL.
-
-    + run: this run
-
-    A stacked etcd that still runs is stopped first; its data is kept inside its directory.
-    """
-    if way_of(run) is not Way.DATA:
-        host.noop("not this way")
-        return
-    settings = run.topology.settings
-    observed = known_masters(run)
-    mine = _stacked(host.name, observed[host.name])
-    yield script(
-        "retire",
-        settings.manifests_directory,
-        settings.kept_directory,
-        mine.name,
-        str(int(settings.fence_timeout_seconds)),
-    )
-    everyone = [_stacked(name, one) for name, one in observed.items()]
-    snapshot: Snapshot | None = run.cache.get("snapshot back")
-    yield script(
-        "restore-stacked",
-        settings.kept_directory,
-        settings.state_directory,
-        mine.data_directory,
-        run.id,
-        snapshot.sha256 if snapshot is not None else "",
-        mine.name,
-        mine.peer_url,
-        ",".join(f"{one.name}={one.peer_url}" for one in everyone),
-    )
-
-
-@step
-def start_stacked(run: Run) -> Commands:
-    """
-    Start the stacked member by its old manifest, and wait for a quorum.
-
-    + run: this run
-    """
-    if way_of(run) is not Way.DATA:
-        host.noop("not this way")
-        return
-    settings = run.topology.settings
-    yield script(
-        "start-stacked",
-        settings.manifests_directory,
-        settings.kept_directory,
-        _stacked(host.name, known_masters(run)[host.name]).name,
-        str(int(settings.ready_timeout_seconds)),
-    )
-
-
-@step
-def prove_back(run: Run) -> Commands:
-    """
-    Compare every member, external and stacked, at the snapshot's revision.
-
-    + run: this run
-    """
-    if host.name != run.lead() or way_of(run) is not Way.DATA:
-        host.noop("not from here")
-        return
-    if is_executing():
-        snapshot: Snapshot = run.cache["snapshot back"]
-        members = {name: _stacked(name, one) for name, one in known_masters(run).items()}
-        stacked = on_each(
-            masters(),
-            lambda one: read_member(
-                one, members[one.name].name, snapshot.revision, whole=one.name == run.lead()
-            ),
-        )
-        proof = Proof(snapshot.revision, external_members(run.topology, snapshot.revision), stacked)
-        problems = list(proof.problems({(one.name, (one.peer_url,)) for one in members.values()}))
-        if problems:
-            raise refusal(problems, "No API server was started on the stacked cluster.")
-        run.results["proof"] = proof.as_json()
-        run.results["fenced_revision"] = snapshot.fenced
-        run.journal.record("proof", **proof.as_json())
-    host.noop("every member holds the same")
-    return
-    yield
 
 
 @step
@@ -311,8 +191,8 @@ def return_api_server(run: Run) -> Commands:
         run.results.setdefault("cutover_started", time.time())
         run.on_failure = partial(after_failure, run)
     yield script("return", settings.manifests_directory, settings.kept_directory)
-    forget_masters(run)
-    manifest = placed(host.name, known_masters(run)[host.name], run.topology).manifest
+    # This host alone: the others are under way between two manifests.
+    manifest = placed(host.name, observe_master(host, run.topology), run.topology).manifest
     yield script("await-apiserver", *await_arguments(manifest, settings.ready_timeout_seconds))
     yield script("start-controllers", *controllers_arguments(run.topology))
 
