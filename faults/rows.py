@@ -26,7 +26,7 @@ def _kill(
     stage: str,
     seconds: float,
     expects: frozenset[State] = _DOWN,
-    settle_seconds: float = 10.0,
+    settle_seconds: float = 3.0,
 ) -> Fault:
     """kill -9 of the controller in the middle of a stage, `seconds` after the point before it."""
     return Fault(

@@ -49,7 +49,7 @@ def step(function: Callable[..., Commands]) -> Any:
     return operation()(guarded)
 
 
-def action(function: Callable[[], None]) -> FunctionCommand:
+def action(function: Callable[[], object]) -> FunctionCommand:
     """A command that calls `function` on the control node; what it raises fails the host."""
 
     def call(state: State, host: Host) -> bool:

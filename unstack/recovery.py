@@ -29,7 +29,7 @@ from unstack.remote import run_script
 from unstack.run import Run, etcd_hosts, masters, on_each
 
 # Long enough for an API server that can start; one that can't must not hold the others up.
-READY_SECONDS = 90.0
+READY_SECONDS = 60.0
 
 
 def after_failure(run: Run) -> None:

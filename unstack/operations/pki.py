@@ -8,15 +8,15 @@ from datetime import datetime, timezone
 
 from gevent.lock import RLock
 from pyinfra import host
-from pyinfra.api import FunctionCommand, QuoteString, StringCommand
+from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.exceptions import OperationError
 from pyinfra.facts.files import Sha256File
 
-from unstack.facts.cluster import is_migrated, observe_master, placed
-from unstack.guard import Commands, is_executing, step
+from unstack.facts.cluster import cluster_phase, is_migrated, known_masters, observe_master, placed
+from unstack.guard import Commands, action, is_executing, step
 from unstack.manifest import ManifestError, pki_directory
 from unstack.pki import Pki, ensure_pki, lint
-from unstack.placement import Placement
+from unstack.placement import Phase, Placement
 from unstack.problems import ProblemsError
 from unstack.run import Run, refusal
 
@@ -43,7 +43,28 @@ def make_pki(run: Run) -> Commands:
     if (run.directory / "pki" / "ca.crt").exists() and not is_executing():
         host.noop("the certificates exist; those about to expire are made anew")
         return
-    yield FunctionCommand(load_pki, (run,), {})
+    yield action(lambda: load_pki(run))
+
+
+@step
+def renew_leaves(run: Run) -> Commands:
+    """
+    Make every certificate below the CA anew on the control node.
+
+    + run: this run
+
+    For a cluster that is in use. The CA stays, so old and new certificates trust each other, and
+    hosts may take theirs one after the other.
+    """
+    if host.name != run.lead():
+        host.noop("the certificates are made on the control node")
+        return
+    if cluster_phase(run.topology, known_masters(run)) is not Phase.EXTERNAL:
+        raise OperationError(
+            f"{host.name}: found a cluster that is not migrated; expected every master on the external"
+            " etcd; to do: run deploy.py, which makes the certificates it needs"
+        )
+    yield action(lambda: load_pki(run, renew=True))
 
 
 # One greenlet at a time: the PKI's directory is locked by the process, so a second greenlet that
@@ -51,19 +72,19 @@ def make_pki(run: Run) -> Commands:
 _LOADING = RLock()
 
 
-def load_pki(run: Run) -> Pki:
+def load_pki(run: Run, *, renew: bool = False) -> Pki:
     """The run's certificates, made where missing and linted. Raises OperationError, all shown."""
     with _LOADING:
-        if "pki" not in run.cache:
-            run.cache["pki"] = _make_pki(run)
+        if renew or "pki" not in run.cache:
+            run.cache["pki"] = _make_pki(run, renew)
         pki: Pki = run.cache["pki"]
         return pki
 
 
-def _make_pki(run: Run) -> Pki:
+def _make_pki(run: Run, renew: bool) -> Pki:
     now = datetime.now(timezone.utc)
     try:
-        pki = ensure_pki(run.directory / "pki", run.topology, now)
+        pki = ensure_pki(run.directory / "pki", run.topology, now, renew=renew)
     except ProblemsError as error:
         raise refusal(error.problems, "No host was changed.") from None
     problems = lint(pki, run.topology, now)
@@ -73,16 +94,17 @@ def _make_pki(run: Run) -> Pki:
 
 
 @step
-def install_member_pki(run: Run) -> Commands:
+def install_member_pki(run: Run, renew: bool = False) -> Commands:
     """
     Bring a member its own server and peer pair, the CA certificate and the operators' client pair.
 
     + run: this run
+    + renew: to a member in use too, which reads them anew with every handshake
     """
     member = run.topology.member(host.name)
     if member is None:
         raise OperationError(f"{host.name} is no external member")
-    if is_migrated(run):
+    if is_migrated(run) and not renew:
         host.noop("the external cluster is in use with the certificates it has")
         return
     directory = f"{run.topology.settings.etcd_config_directory}/pki"
@@ -106,14 +128,15 @@ def install_member_pki(run: Run) -> Commands:
 
 
 @step
-def install_apiserver_pki(run: Run) -> Commands:
+def install_apiserver_pki(run: Run, renew: bool = False) -> Commands:
     """
     Bring a master the CA certificate and the API servers' client pair, beside the stacked ones.
 
     + run: this run
+    + renew: to an API server in use too, which reads them anew with every connection to etcd
     """
     here = placed(host.name, observe_master(host, run.topology), run.topology)
-    if here.placement is Placement.EXTERNAL:
+    if here.placement is Placement.EXTERNAL and not renew:
         host.noop("this master uses its client pair already")
         return
     try:
@@ -135,13 +158,15 @@ def install_apiserver_pki(run: Run) -> Commands:
 
 
 def _install(directory: str, files: Mapping[str, str]) -> Commands:
-    present = True
+    paths = []
     for name, content in files.items():
         path = f"{directory}/{name}"
         if host.get_fact(Sha256File, path=path) != hashlib.sha256(content.encode()).hexdigest():
-            present = False
-            yield from put_file(path, content, KEY_MODE if name.endswith(".key") else CERTIFICATE_MODE)
-    if present:
+            paths.append(path)
+            yield _beside(path, content, KEY_MODE if name.endswith(".key") else CERTIFICATE_MODE)
+    if paths:
+        yield _into_place(*paths)
+    else:
         host.noop(f"{directory} holds them already")
 
 
@@ -151,12 +176,23 @@ def put_file(path: str, content: str, mode: str) -> Commands:
     Its content travels on standard input: arguments can be read by every user of the host, and
     pyinfra's `files.put` leaves a key readable by all for a moment (docs/decisions.md).
     """
+    yield _beside(path, content, mode)
+    yield _into_place(path)
+
+
+def _beside(path: str, content: str, mode: str) -> StringCommand:
     directory = path.rsplit("/", 1)[0]
     temporary = f"{path}.new"
-    yield StringCommand(
+    return StringCommand(
         *("umask 077 && mkdir -p", QuoteString(directory), "&& rm -f", QuoteString(temporary)),
         *("&& cat >", QuoteString(temporary), "&& chmod", mode, QuoteString(temporary)),
-        *("&& sync", QuoteString(temporary), "&& mv -f", QuoteString(temporary), QuoteString(path)),
+        *("&& sync", QuoteString(temporary)),
         # pyinfra ends standard input with a newline of its own.
         _stdin=content.removesuffix("\n"),
     )
+
+
+def _into_place(*paths: str) -> StringCommand:
+    """Back to back: with a certificate and the key of another one every new handshake fails."""
+    moves = [("mv -f", QuoteString(f"{path}.new"), QuoteString(path), "&&") for path in paths]
+    return StringCommand(*(word for move in moves for word in move), "true")

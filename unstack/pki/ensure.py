@@ -27,13 +27,13 @@ from unstack.settings import Settings
 from unstack.topology import Topology
 
 
-def ensure_pki(directory: Path, topology: Topology, now: datetime) -> Pki:
+def ensure_pki(directory: Path, topology: Topology, now: datetime, *, renew: bool = False) -> Pki:
     """Create what is missing in `directory`, make anew what no longer holds, keep the rest.
 
     A leaf is made anew when its SANs, subject, usages, key or issuer are not the wanted ones, or
     when it has no more than `minimum_certificate_days` left. A CA is never replaced: its settings
     (`pki.ca`) count when it is made, and a CA put there by hand, such as kubeadm's etcd CA, is used
-    as it is. `now` has a time zone.
+    as it is. `now` has a time zone. With `renew` every leaf is made anew.
 
     Raises ProblemsError, having changed no certificate, if the settings cannot give a working
     PKI, if others can read a key, or if the CA is incomplete, unreadable, mismatched or about to
@@ -52,7 +52,7 @@ def ensure_pki(directory: Path, topology: Topology, now: datetime) -> Pki:
         pairs: dict[str, Pair] = {}
         for leaf in wanted_leaves(topology):
             pair = pki_directory.read_pair(directory / leaf.name)
-            if pair is None or any(leaf_faults(pair, leaf.wanted, authority.certificate, now)):
+            if renew or pair is None or any(leaf_faults(pair, leaf.wanted, authority.certificate, now)):
                 pair = certificates.issue(authority, leaf.wanted, now)
                 pki_directory.write_pair(directory / leaf.name, pair)
             pairs[leaf.name] = pair

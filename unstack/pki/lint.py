@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from unstack.pki import certificates
 from unstack.pki.contents import CONTROL_NODE, Pki, wanted_leaves
@@ -61,6 +62,18 @@ def summary(pki: Pki) -> list[CertificateSummary]:
     pems = {"ca": pki.ca_certificate_pem}
     pems |= {name: pair.certificate_pem for name, pair in pki.pairs().items()}
     return [_summary(name, pem) for name, pem in pems.items()]
+
+
+def read_summaries(directory: Path) -> list[CertificateSummary]:
+    """Every certificate below a PKI's directory; what is no certificate is left out. No key is read."""
+    found = []
+    for path in sorted(directory.rglob("*.crt")):
+        name = path.relative_to(directory).with_suffix("").as_posix()
+        try:
+            found.append(_summary(name, path.read_text(encoding="utf-8")))
+        except (ValueError, OSError):
+            continue
+    return found
 
 
 def _summary(name: str, pem: str) -> CertificateSummary:

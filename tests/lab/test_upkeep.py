@@ -1,0 +1,108 @@
+"""A migrated cluster in daily use: what its status shows, and certificates that are renewed under way."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from demo.api import tls_context
+from demo.objects import create_namespace, listed, missing
+from demo.writers import LOAD_BALANCER, Writers
+from lab import Lab, Node
+from lab.state import KUBECONFIG
+from tests.commands import REPOSITORY, pyinfra
+
+PKI = REPOSITORY / ".unstack/lab/pki"
+# No write may wait longer than this for a certificate.
+LONGEST_GAP_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def migrated_lab(lab: Lab) -> Lab:
+    """The lab as an earlier test left it where that is migrated, else migrated anew."""
+    if pyinfra("-y", "inventories/lab.py", "deploy.py").status != 0:
+        lab.reset()
+        outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
+        assert outcome.status == 0, outcome.text
+    return lab
+
+
+def _openssl(*arguments: str, text: str = "") -> str:
+    done = subprocess.run(["openssl", *arguments], input=text, capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+def _serial(certificate: Path) -> str:
+    return _openssl("x509", "-in", str(certificate), "-noout", "-serial").strip()
+
+
+def _served(node: Node, port: int) -> str:
+    """The serial number of the certificate that a member shows to who asks now."""
+    answer = _openssl("s_client", "-connect", f"{node.ip}:{port}", "-showcerts", text="Q")
+    match = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", answer, re.DOTALL)
+    assert match is not None, answer
+    return _openssl("x509", "-noout", "-serial", text=match[0]).strip()
+
+
+def _started(lab: Lab) -> dict[str, str]:
+    """When each etcd container and each API server's process began."""
+    found = {}
+    for node in lab.etcd:
+        found[node.name] = lab.exec(node, "docker inspect --format '{{.State.StartedAt}}' etcd")[1]
+    for node in lab.masters:
+        found[node.name] = lab.exec(node, "pgrep -x kube-apiserver")[1]
+    return found
+
+
+def test_status_shows_each_certificate_with_its_end(migrated_lab: Lab) -> None:
+    outcome = pyinfra("-y", "inventories/lab.py", "tasks/status.py")
+    assert outcome.status == 0, outcome.text
+    assert "lab: external" in outcome.text
+    certificates = sorted(PKI.rglob("*.crt"))
+    assert len(certificates) >= 9
+    for path in certificates:
+        end = _openssl("x509", "-in", str(path), "-noout", "-enddate", "-dateopt", "iso_8601")
+        shown = end.strip().removeprefix("notAfter=")[:16]
+        name = path.relative_to(PKI).with_suffix("").as_posix()
+        assert re.search(rf"{re.escape(name)} +ends {shown} UTC", outcome.text), (name, shown)
+    for node in migrated_lab.etcd:
+        assert f"https://{node.ip}:2379" in outcome.text
+
+
+def test_renewed_certificates_are_shown_without_a_restart_and_without_a_gap(migrated_lab: Lab) -> None:
+    lab, context = migrated_lab, tls_context(KUBECONFIG)
+    create_namespace(lab.load_balancer, context)
+    before = {path: _serial(path) for path in PKI.rglob("*.crt")}
+    started = _started(lab)
+    writers = Writers({LOAD_BALANCER: lab.load_balancer}, context, f"unstack-renew-{int(time.time())}")
+    writers.start()
+    try:
+        writers.wait_until_all_write(60)
+        outcome = pyinfra("-y", "inventories/lab.py", "tasks/renew.py")
+        assert outcome.status == 0, outcome.text
+        writers.wait_until_all_write(60)
+    finally:
+        records = writers.stop()
+    changed = {path.relative_to(PKI).as_posix() for path, serial in before.items() if _serial(path) != serial}
+    assert changed == {path.relative_to(PKI).as_posix() for path in before} - {"ca.crt"}
+    for node in lab.etcd:
+        assert _served(node, 2379) == _serial(PKI / f"members/{node.name}/server.crt")
+        assert _served(node, 2380) == _serial(PKI / f"members/{node.name}/peer.crt")
+    assert _started(lab) == started
+    assert records[LOAD_BALANCER].longest_gap().seconds < LONGEST_GAP_SECONDS
+    assert missing(writers.acknowledged(), listed(lab.load_balancer, context)) == []
+    for node in lab.etcd:
+        status, output = lab.exec(node, "docker exec etcd etcdctl endpoint health --cluster")
+        assert status == 0, output
+
+
+def test_a_cluster_that_is_not_migrated_has_no_certificates_to_renew(fresh_lab: Lab) -> None:
+    before = {path: path.read_bytes() for path in PKI.rglob("*.crt")}
+    outcome = pyinfra("-y", "inventories/lab.py", "tasks/renew.py")
+    assert outcome.status == 1, outcome.text
+    assert "found a cluster that is not migrated; expected" in outcome.text
+    assert {path: path.read_bytes() for path in PKI.rglob("*.crt")} == before

@@ -1,0 +1,60 @@
+"""Where a cluster stands, for people: read only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+
+from pyinfra import host, inventory, logger
+
+from unstack.facts.api import MemberTables
+from unstack.facts.cluster import cluster_phase, known_masters, placed
+from unstack.guard import Commands, is_executing, step
+from unstack.pki import CertificateSummary, read_summaries
+from unstack.placement import Phase
+from unstack.run import Run, read
+
+
+@step
+def show_status(run: Run) -> Commands:
+    """
+    Show the phase, each master's etcd, the external members, and the certificates with their ends.
+
+    + run: this run
+
+    In a dry run too: it changes nothing.
+    """
+    if host.name == run.lead():
+        for line in _lines(run):
+            if is_executing():
+                logger.info(f"    {line}")
+    host.noop("nothing is changed")
+    return
+    yield
+
+
+def _lines(run: Run) -> Iterator[str]:
+    topology = run.topology
+    masters = known_masters(run)
+    phase = cluster_phase(topology, masters)
+    yield f"{topology.settings.cluster}: {phase.value}"
+    for name, one in masters.items():
+        here = placed(name, one, topology)
+        marks = [word for word, is_so in (("fenced", one.fenced), ("returning", one.is_returning)) if is_so]
+        yield f"{name}: API server on {', '.join(here.manifest.etcd_servers)}{_bracketed(marks)}"
+    if phase is not Phase.STACKED:
+        first = topology.members[0].name
+        for table in read([inventory.get_host(first)], MemberTables, member=first)[first]:
+            yield from table.splitlines()
+    yield from certificate_table(read_summaries(run.directory / "pki"), datetime.now(timezone.utc))
+
+
+def _bracketed(marks: list[str]) -> str:
+    return f" ({', '.join(marks)})" if marks else ""
+
+
+def certificate_table(summaries: list[CertificateSummary], now: datetime) -> Iterator[str]:
+    """One line a certificate: name, subject, end (UTC), days left; the one that ends first on top."""
+    for one in sorted(summaries, key=lambda summary: summary.not_after):
+        days = (one.not_after - now).days
+        yield f"{one.name:28} ends {one.not_after:%Y-%m-%d %H:%M} UTC, {days:5d} days left  {one.subject}"
