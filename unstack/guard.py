@@ -118,7 +118,7 @@ class Guard(BaseStateCallback):
             return
         self.run.journal.record("stopped", reason=reason)
         logger.error(f"--> Stopped on all hosts, because {reason}")
-        if self.run.on_failure is not None and not (self.run.lock and self.run.lock.is_lost):
+        if self.run.on_failure is not None and not (self.run.lock and self.run.lock.is_taken):
             self.run.on_failure()
         raise DeployError(f"stopped on all hosts, because {reason}")
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+# A node renews its lease every 10 s and counts as unreachable after 40 s.
+DEAD_SECONDS = 120.0
 CONTROL_PLANE = ("kube-controller-manager", "kube-scheduler")
 
 
@@ -22,6 +24,11 @@ def silent_leases(leases: Mapping[str, Any], since: float) -> Iterator[str]:
         renewed = renewed_at(lease)
         if renewed is None or renewed <= since:
             yield lease["metadata"]["name"]
+
+
+def dead_before(leases: Mapping[str, Any], moment: float) -> frozenset[str]:
+    """Names of the leases whose holders were silent long before `moment` (Unix time) already."""
+    return frozenset(silent_leases(leases, moment - DEAD_SECONDS))
 
 
 def silent_components(leases: Mapping[str, Any], since: float) -> Iterator[str]:

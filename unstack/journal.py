@@ -7,6 +7,7 @@ and output may carry secrets.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from datetime import datetime, timezone
 from pathlib import Path
@@ -47,8 +48,12 @@ class Journal:
         """Append one line: the time (UTC), the run, the event and its fields."""
         line = {"time": datetime.now(timezone.utc).isoformat(), "run": self.run, "event": event}
         data = (json.dumps({**line, **fields}, sort_keys=False) + "\n").encode()
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(descriptor, data)
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(descriptor, data)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            # A full disk of the control node must not end a run in the middle of its outage.
+            logging.getLogger("pyinfra").warning(f"    {self.path}: {error.strerror}: a line is lost")

@@ -35,6 +35,7 @@ class RunLock:
         who = f"{os.environ.get('USER') or os.getuid()} on {socket.gethostname()}"
         self.holder = f"{who}, process {os.getpid()}, run {run}, since {since}"
         self.is_lost = False
+        self.is_taken = False  # lost to another run, which now decides
 
     def take(self) -> Problem | None:
         """Take the lock; the problem that names its holder where another run has it.
@@ -77,4 +78,7 @@ class RunLock:
             except OSError:
                 break
             gevent.sleep(SIGN_OF_LIFE_SECONDS)
+        # With the connection alive it was another run that ended the holder.
+        transport = self._channel.get_transport()
+        self.is_taken = transport is not None and transport.is_active()
         self.is_lost = True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from unstack.manifest import ApiServerManifest, read_apiserver, same_urls
 from unstack.observations import MasterHost
+from unstack.problems import Problem
 from unstack.topology import Topology
 
 
@@ -49,6 +50,27 @@ def place(master: MasterHost, topology: Topology) -> Placed:
         # Kept aside and external (somebody fenced a migrated master) is as far as external.
         return Placed(Placement.EXTERNAL, text, manifest)
     return Placed(Placement.STACKED if live else Placement.FENCED, text, manifest)
+
+
+def split(masters: Mapping[str, MasterHost], topology: Topology) -> list[Problem]:
+    """Live API servers on both clusters: no sequence of this tool leads there, and none leads out.
+
+    Raises ManifestError where a master's manifest can't be read.
+    """
+    places = {name: place(one, topology).placement for name, one in masters.items()}
+    external = [name for name, where in places.items() if where is Placement.EXTERNAL]
+    stacked = [name for name, where in places.items() if where is Placement.STACKED]
+    if not external or any(masters[name].is_returning for name in masters):
+        return []
+    return [
+        Problem(
+            name,
+            f"an API server on the stacked etcd, while {', '.join(external)} is on the external one",
+            "all on one: each side may hold acknowledged writes that the other lacks",
+            "find out which side is to be kept, and take kube-apiserver.yaml of the others away by hand",
+        )
+        for name in stacked
+    ]
 
 
 def phase_of(placements: Iterable[Placement]) -> Phase:

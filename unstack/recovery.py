@@ -17,7 +17,7 @@ from unstack.facts.cluster import master_arguments, placed, snapshot_taken
 from unstack.facts.hosts import ObservedMaster
 from unstack.manifest import ApiServerManifest, read_apiserver
 from unstack.members import tells_writes
-from unstack.observations import COMPONENTS, MasterHost
+from unstack.observations import COMPONENTS, MasterHost, parse_report
 from unstack.operations.cutover import (
     await_arguments,
     controllers_arguments,
@@ -36,7 +36,7 @@ def after_failure(run: Run) -> None:
     """Leave a whole control plane behind, and say which and what is left to do. Raises nothing."""
     try:
         _after_failure(run)
-    except OperationError as error:
+    except Exception as error:
         logger.error(f"    {error}")
         _advise("the control plane could not be made whole", "mend that, then run deploy.py again")
 
@@ -44,23 +44,38 @@ def after_failure(run: Run) -> None:
 def _after_failure(run: Run) -> None:
     observed = {name: one for name, one in on_each(masters(), lambda h: _observe(h, run)).items() if one}
     silent = sorted({one.name for one in run.topology.masters} - set(observed))
-    if any(one.is_returning for one in observed.values()):
+    if "returning" in run.results or any(one.is_returning for one in observed.values()):
         return _finish_rollback(run, observed, silent)
     external = [name for name, one in observed.items() if _placement(name, one, run) is Placement.EXTERNAL]
     if not external and all(set(COMPONENTS) <= set(one.live) for one in observed.values()):
         return None  # the fence had not begun to close, or nothing was behind it
-    # A master that can't be asked may have been cut over, and would write on the external cluster.
-    unknown = bool(silent) and "cutover_started" in run.results
-    if external and (unknown or has_writes(run, observed)):
+    in_use = "external is in use" in run.results or any(_may_write(name, run) for name in silent)
+    if in_use or (external and has_writes(run, observed)):
         return _forward(run, observed, silent)
     settings = run.topology.settings
     places = (settings.manifests_directory, settings.kept_directory)
     timeout = str(int(settings.fence_timeout_seconds))
-    running = _on_hosts(external, lambda one: run_script(one, "withdraw", *places, timeout))
-    # Where none of their API servers runs any more, this answer is the last.
-    if running or (external and has_writes(run, observed)):
-        return _forward(run, observed, silent)
+    failed = _on_hosts(external, lambda one: run_script(one, "withdraw", *places, timeout))
+    # Where none of their API servers runs any more, this answer is the last. And before the first
+    # stacked one starts, every master has its old manifest: a kill in between leaves all fenced.
+    if not failed and external and not has_writes(run, observed):
+        failed = _on_hosts(external, lambda one: run_script(one, "take-old", places[1]))
+    elif external:
+        failed = set(external)
+    if failed:
+        now = on_each(masters(), lambda h: _observe(h, run))
+        return _forward(run, {name: one for name, one in now.items() if one}, silent)
     return bring_back(run, observed, silent)
+
+
+def _may_write(name: str, run: Run) -> bool:
+    """A master that can't be asked and whose API server may be on the external cluster."""
+    planned: Mapping[str, MasterHost] = run.cache.get("masters while planning", {})
+    return (
+        "cutover_started" in run.results
+        or name not in planned
+        or _placement(name, planned[name], run) is Placement.EXTERNAL
+    )
 
 
 def has_writes(run: Run, observed: Mapping[str, MasterHost]) -> bool:
@@ -171,7 +186,8 @@ def _finish_rollback(run: Run, observed: Mapping[str, MasterHost], silent: Seque
 
 def _live_manifest(one: Host, run: Run) -> ApiServerManifest:
     path = f"{run.topology.settings.manifests_directory}/kube-apiserver.yaml"
-    return read_apiserver("\n".join(run_script(one, "read-file", path)) + "\n")
+    report = parse_report(run_script(one, "observe-file", path))
+    return read_apiserver(report.get("file", ("",))[0])
 
 
 def _observe(one: Host, run: Run) -> MasterHost | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gevent
-from gevent.queue import Queue
+from gevent.queue import Full, Queue
 from pyinfra.api import StringCommand
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
@@ -48,16 +48,24 @@ def relay_file(
     try:
         for chunk in _read(source, READ.format(path=shlex.quote(path))):
             for name, queue in queues.items():
-                # A writer that died would never take from its queue: do not wait for it.
-                if not writers[name].ready():
-                    queue.put(chunk)
-        for queue in queues.values():
-            queue.put(None)
+                _offer(queue, writers[name], chunk)
+        for name, queue in queues.items():
+            _offer(queue, writers[name], None)
         gevent.joinall(list(writers.values()))
         return {name: writer.get() for name, writer in writers.items()}
     finally:
         # A source that failed half-way must not leave a half file under the final name.
         gevent.killall([writer for writer in writers.values() if not writer.ready()])
+
+
+def _offer(queue: Queue[bytes | None], writer: Any, chunk: bytes | None) -> None:
+    """Put a chunk, unless the writer dies: it would never take from a full queue."""
+    while not writer.ready():
+        try:
+            queue.put(chunk, timeout=1)
+        except Full:
+            continue
+        return
 
 
 def _finish(host: Host, channel: Any, errors: bytes) -> None:

@@ -59,8 +59,6 @@ class Run:
 
     def take_lock(self) -> Problem | None:
         """Let no other run in from here; the problem that names the one that is running."""
-        for one in (*masters(), *etcd_hosts()):
-            end_silent_connections(one)
         self.lock = RunLock(inventory.get_host(self.lead()), self.topology.settings.cluster, self.id)
         return self.lock.take()
 
@@ -117,6 +115,8 @@ def _begin(current: State) -> Run | OperationError:
     reached = {connected.name for connected in current.activated_hosts}
     involved = {*(m.name for m in topology.masters), *(m.name for m in topology.members)}
     run = Run(topology, tuple(sorted(involved - reached)))
+    for one in current.activated_hosts:
+        end_silent_connections(one)
     # A greenlet's expected error would be printed as a traceback beside pyinfra's message.
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)

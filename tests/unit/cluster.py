@@ -66,6 +66,19 @@ def master(**changes: object) -> MasterHost:
     return MasterHost(**{**fields, **changes})  # type: ignore[arg-type]
 
 
+def fenced_master(apiserver: str = APISERVER, **changes: object) -> MasterHost:
+    """A master whose control plane is kept aside; its stacked etcd runs."""
+    whole = master().live
+    return master(
+        **{
+            "live": {"etcd": whole["etcd"]},
+            "fenced": {**{n: t for n, t in whole.items() if n != "etcd"}, "kube-apiserver": apiserver},
+            "processes": (),
+            **changes,
+        }
+    )
+
+
 def etcd_host(**changes: object) -> EtcdHost:
     """A host that is ready for a member."""
     fields: dict[str, object] = {

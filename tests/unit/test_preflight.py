@@ -13,6 +13,7 @@ from tests.unit.cluster import (
     ETCD,
     cluster,
     etcd_host,
+    fenced_master,
     master,
     member,
     topology,
@@ -314,7 +315,7 @@ def test_never_tells_to_move_the_data_of_a_migrated_cluster_away() -> None:
     }
     for phase, changed in (
         (Phase.EXTERNAL, masters),
-        (Phase.CUTTING_OVER, {**masters, "master-3": master()}),
+        (Phase.CUTTING_OVER, {**masters, "master-3": fenced_master()}),
     ):
         moved = cluster(masters=changed, etcd_hosts=hosts, stacked={})
         assert moved.phase is phase
@@ -325,8 +326,10 @@ def test_checks_the_manifest_that_is_still_to_be_changed_during_a_cutover() -> N
     live = {**master().live, "kube-apiserver": APISERVER.replace("https://127.0.0.1:2379", EXTERNAL)}
     masters = {
         "master-1": master(live=live, processes=()),
-        "master-2": master(same_filesystem=False),
-        "master-3": master(live=_manifest("/etc/kubernetes/pki/apiserver-etcd", "/opt/pki/apiserver-etcd")),
+        "master-2": fenced_master(same_filesystem=False),
+        "master-3": fenced_master(
+            _manifest("/etc/kubernetes/pki/apiserver-etcd", "/opt/pki/apiserver-etcd")["kube-apiserver"]
+        ),
     }
     problems = judge(cluster(masters=masters, stacked={}))
     assert [one.host for one in problems] == ["master-2", "master-3"]

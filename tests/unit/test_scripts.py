@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -91,3 +92,44 @@ def test_scripts_are_posix_shell(path: Path) -> None:
 def test_parses_what_a_report_line_is(tmp_path: Path) -> None:
     done = _run("observe-member-data", str(tmp_path), "no-such-container")
     assert parse_report(done.stdout.splitlines()) == {"container": ("",)}
+
+
+def test_a_name_cut_by_the_kernel_is_told_apart_by_the_command_line(tmp_path: Path) -> None:
+    """Calico's kube-controllers runs on masters too, and no fence takes it away."""
+    manifests, kept = tmp_path / "manifests", tmp_path / "kept"
+    manifests.mkdir()
+    program = tmp_path / "kube-controllers"
+    program.symlink_to("/bin/sleep")
+    assert _fence_alone(f"{program} 30 &", manifests, kept).returncode == 0
+
+
+def test_a_manifest_that_can_not_be_copied_whole_replaces_nothing(tmp_path: Path) -> None:
+    """On a full disk: the old manifest stays where it is, and none is put in place."""
+    manifests, kept = tmp_path / "manifests", tmp_path / "kept"
+    for directory in (manifests, kept / "fenced", kept / "prepared"):
+        directory.mkdir(parents=True)
+    (kept / "fenced/kube-apiserver.yaml").write_text("old\n" * 2000)
+    (kept / "prepared/kube-apiserver.yaml").write_text("new\n" * 2000)
+    sha256 = hashlib.sha256((kept / "fenced/kube-apiserver.yaml").read_bytes()).hexdigest()
+    # No file may grow beyond one block: as on a disk that is full.
+    cutover = script("cutover", str(manifests), str(kept), "fenced", sha256).get_raw_value()
+    limited = f"ulimit -f 1; trap '' XFSZ; {cutover}"
+    done = subprocess.run(["sh", "-c", limited], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1, done
+    assert "found that" in done.stderr
+    assert list(manifests.iterdir()) == []
+    assert (kept / "fenced/kube-apiserver.yaml").read_text() == "old\n" * 2000
+    assert not (kept / "stacked/kube-apiserver.yaml").exists()
+
+
+def test_data_is_set_aside_beside_what_the_same_run_has_set_aside_before(tmp_path: Path) -> None:
+    for name in ("data", "previous-r"):
+        (tmp_path / name / "member").mkdir(parents=True)
+    (tmp_path / "restored.json").write_text("{}")
+    done = _run("set-aside", str(tmp_path), str(tmp_path / "etc"), "no-such-container", "r")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "previous-r",
+        "previous-r-again",
+        "previous-r-again.json",
+    ]

@@ -30,7 +30,8 @@ def _report(*answers: object, plain: str | None = None) -> list[str]:
 
 
 def _event(key: str, **fields: object) -> dict[str, object]:
-    return {"kv": {"key": base64.b64encode(key.encode()).decode()}, **fields}
+    kv = {"key": base64.b64encode(key.encode()).decode(), "mod_revision": 105}
+    return {"kv": kv, **fields}
 
 
 def test_a_cluster_at_its_snapshots_revision_was_given_nothing() -> None:
@@ -54,8 +55,13 @@ def test_what_a_client_does_is_a_write(event: dict[str, object]) -> None:
     assert tells_writes(_report({"Events": [_event("/registry/events/x/y", type=1), event]}))
 
 
-def test_a_history_that_can_not_be_read_counts_as_written() -> None:
-    assert tells_writes(_report(plain="required revision has been compacted"))
+@pytest.mark.parametrize("text", ["required revision has been compacted", "", '{"Events": null}'])
+def test_a_history_that_does_not_reach_the_present_revision_counts_as_written(text: str) -> None:
+    assert tells_writes(_report(plain=text))
+
+
+def test_an_object_in_a_namespace_called_events_is_no_event() -> None:
+    assert tells_writes(_report({"Events": [_event("/registry/configmaps/events/a", type=1)]}))
 
 
 def _masters(*changed: MasterHost) -> dict[str, MasterHost]:
@@ -78,6 +84,12 @@ def test_a_fenced_cluster_gets_its_manifests_back() -> None:
 
 def test_one_master_on_the_external_cluster_means_that_its_data_goes_back() -> None:
     assert find_way(_masters(_live(EXTERNAL)), topology()) is Way.DATA
+
+
+def test_live_api_servers_on_both_clusters_are_left_to_people() -> None:
+    problems = judge(cluster(masters=_masters(_live(EXTERNAL)), stacked={}))
+    assert [one.host for one in problems] == ["master-2", "master-3"]
+    assert all("while master-1 is on the external one" in one.found for one in problems)
 
 
 def test_a_rollback_that_was_begun_is_finished_and_no_migration_goes_on() -> None:

@@ -11,7 +11,7 @@ from pyinfra.api.exceptions import OperationError
 from unstack.facts.api import ApiObject, MemberTables
 from unstack.facts.cluster import external_members, is_migrated, observe_master
 from unstack.guard import Commands, is_executing, step
-from unstack.heartbeats import silent_components, silent_leases
+from unstack.heartbeats import dead_before, silent_components, silent_leases
 from unstack.operations.cutover import access_of
 from unstack.run import Run, read
 from unstack.scripts import script
@@ -72,10 +72,15 @@ def _await_heartbeats(run: Run, since: float) -> None:
     topology = run.topology
     access = access_of(host.name, observe_master(host, topology), topology)
     deadline = time.monotonic() + topology.settings.ready_timeout_seconds
+    # Who was dead before can't be waited for, and is no reason to stop half-way.
+    dead = dead_before(_object(access, NODE_LEASES), run.results.get("fence_started", since))
+    for name in sorted(dead):
+        logger.warning(f"    node {name} was silent before already; it is not waited for")
     while True:
+        nodes = set(silent_leases(_object(access, NODE_LEASES), since)) - dead
         silent = [
             *silent_components(_object(access, KUBE_SYSTEM_LEASES), since),
-            *(f"node {name}" for name in silent_leases(_object(access, NODE_LEASES), since)),
+            *(f"node {name}" for name in sorted(nodes)),
         ]
         if not silent:
             return

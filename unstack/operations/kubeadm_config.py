@@ -13,6 +13,7 @@ from unstack.facts.api import ApiObject
 from unstack.facts.cluster import observe_master, placed
 from unstack.guard import Commands, is_executing, step
 from unstack.kubeadm import KubeadmConfigError, with_external_etcd, with_kept_etcd
+from unstack.observations import parse_report
 from unstack.operations.cutover import access_of
 from unstack.operations.pki import KEY_MODE, put_file
 from unstack.operations.rollback import Way, way_of
@@ -86,14 +87,13 @@ def return_kubeadm_config(run: Run) -> Commands:
     if not is_executing() and not observed.running("kube-apiserver"):
         yield _patch(access, "")
         return
-    try:
-        kept = "\n".join(run_script(inventory.get_host(host.name), "read-file", _kept(topology))) + "\n"
-    except OperationError:
+    found = parse_report(run_script(inventory.get_host(host.name), "observe-file", _kept(topology)))
+    if "file" not in found:
         host.noop("kubeadm-config was never changed")
         return
     current = _cluster_configuration(access)
     try:
-        new = with_kept_etcd(current, kept)
+        new = with_kept_etcd(current, found["file"][0])
     except KubeadmConfigError as error:
         raise OperationError(f"{host.name}: {error}") from None
     if new == current:

@@ -22,7 +22,7 @@ from unstack.manifest import ManifestError, with_kept_etcd
 from unstack.observations import COMPONENTS, MasterHost
 from unstack.operations.cutover import await_arguments, controllers_arguments
 from unstack.operations.pki import KEY_MODE, put_file
-from unstack.placement import Placement
+from unstack.placement import Placement, split
 from unstack.problems import Problem
 from unstack.recovery import after_failure, bring_back
 from unstack.run import Run, refusal
@@ -70,6 +70,9 @@ def find_way_back(run: Run) -> Commands:
     if host.name != run.lead():
         host.noop(f"the way back is found from {run.lead()}")
         return
+    problems = split(known_masters(run), run.topology)
+    if problems:
+        raise refusal(problems)
     way = way_of(run)
     if is_executing():
         run.results["nothing to confirm"] = way is Way.NONE
@@ -128,6 +131,7 @@ def fence_external(run: Run) -> Commands:
         return
     if is_executing():
         run.results.setdefault("fence_started", time.time())
+        run.results["external is in use"] = True
         run.on_failure = partial(after_failure, run)
     forget_masters(run)
     settings = run.topology.settings
@@ -170,7 +174,8 @@ def mark_return(run: Run) -> Commands:
 
     + run: this run
     """
-    if way_of(run) is not Way.DATA:
+    # Also where a rollback is finished: it may have died after it had marked only some.
+    if way_of(run) not in (Way.DATA, Way.FINISH):
         host.noop("not this way")
         return
     yield script("begin-return", run.topology.settings.kept_directory, run.id)
@@ -189,6 +194,7 @@ def return_api_server(run: Run) -> Commands:
     settings = run.topology.settings
     if is_executing():
         run.results.setdefault("cutover_started", time.time())
+        run.results["returning"] = True
         run.on_failure = partial(after_failure, run)
     yield script("return", settings.manifests_directory, settings.kept_directory)
     # This host alone: the others are under way between two manifests.

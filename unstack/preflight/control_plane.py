@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from unstack.api_access import api_access
 from unstack.manifest import ManifestError, flag, pki_directory, read_etcd, same_urls, with_external_etcd
 from unstack.observations import COMPONENTS
-from unstack.placement import Placement, place
+from unstack.placement import Placement, place, split
 from unstack.preflight.cluster import Cluster
 from unstack.problems import Problem
 
@@ -149,6 +149,14 @@ def no_rollback_is_unfinished(cluster: Cluster) -> Iterator[Problem]:
                 "none, or a finished one",
                 "run tasks/rollback.py, which finishes it",
             )
+
+
+def one_side_only(cluster: Cluster) -> Iterator[Problem]:
+    """API servers on both clusters at once: going on would drop what one side has acknowledged."""
+    try:
+        yield from split(cluster.masters, cluster.topology)
+    except ManifestError:
+        return  # a rule of its own
 
 
 def curl_is_there(cluster: Cluster) -> Iterator[Problem]:

@@ -1,15 +1,6 @@
 # shellcheck shell=sh
-# bring-back MANIFESTS KEPT: the old API server's manifest in place again, by rename.
-manifests=$1
-kept=$2
-
-umask 077
-if [ ! -f "$manifests/kube-apiserver.yaml" ]; then
-    if [ ! -f "$kept/fenced/kube-apiserver.yaml" ]; then
-        [ -f "$kept/stacked/kube-apiserver.yaml" ] || die "no old kube-apiserver.yaml in $kept" "the one that was kept" "put it back from a backup"
-        cp -p "$kept/stacked/kube-apiserver.yaml" "$kept/fenced/.kube-apiserver.yaml"
-        sync "$kept/fenced/.kube-apiserver.yaml"
-        mv "$kept/fenced/.kube-apiserver.yaml" "$kept/fenced/kube-apiserver.yaml"
-    fi
-    mv "$kept/fenced/kube-apiserver.yaml" "$manifests/kube-apiserver.yaml"
+# bring-back MANIFESTS KEPT: the old API server's manifest, kept aside, in place again by rename.
+if [ ! -f "$1/kube-apiserver.yaml" ]; then
+    mv "$2/fenced/kube-apiserver.yaml" "$1/kube-apiserver.yaml" ||
+        die "no old kube-apiserver.yaml in $2/fenced" "the one that was kept" "look into $2/stacked"
 fi

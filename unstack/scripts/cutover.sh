@@ -7,15 +7,14 @@ kept=$2
 umask 077
 mkdir -p "$kept/stacked"
 if [ ! -f "$manifests/kube-apiserver.yaml" ] && [ "$3" = external ]; then
-    mv "$kept/fenced/kube-apiserver.yaml" "$manifests/kube-apiserver.yaml"
+    mv "$kept/fenced/kube-apiserver.yaml" "$manifests/kube-apiserver.yaml" ||
+        die "that kube-apiserver.yaml can't be put in place" "a rename" "look at the disk of $manifests"
 elif [ ! -f "$manifests/kube-apiserver.yaml" ]; then
     [ "$(sha256sum <"$kept/fenced/kube-apiserver.yaml" | cut -d ' ' -f 1)" = "$4" ] ||
         die "kube-apiserver.yaml changed after its successor was made from it" "no edit meanwhile" "run again"
     # The old manifest is kept for the way back; the new one arrives by rename, whole.
-    cp -p "$kept/fenced/kube-apiserver.yaml" "$kept/stacked/kube-apiserver.yaml"
-    cp -p "$kept/prepared/kube-apiserver.yaml" "$kept/fenced/.kube-apiserver.yaml"
-    sync "$kept/fenced/.kube-apiserver.yaml" "$kept/stacked/kube-apiserver.yaml"
-    mv "$kept/fenced/.kube-apiserver.yaml" "$manifests/kube-apiserver.yaml"
+    replace "$kept/fenced/kube-apiserver.yaml" "$kept/stacked/kube-apiserver.yaml" "$kept"
+    replace "$kept/prepared/kube-apiserver.yaml" "$manifests/kube-apiserver.yaml" "$kept"
 fi
 # Also what a run left that died between the two.
 rm -f "$kept/fenced/kube-apiserver.yaml"

@@ -9,7 +9,8 @@ umask 077
 mkdir -p "$kept/fenced"
 for component in kube-apiserver kube-controller-manager kube-scheduler; do
     if [ -f "$manifests/$component.yaml" ]; then
-        mv "$manifests/$component.yaml" "$kept/fenced/$component.yaml"
+        mv "$manifests/$component.yaml" "$kept/fenced/$component.yaml" ||
+            die "that $component.yaml can't be taken away" "a rename" "look at the disk of $manifests"
     fi
 done
 # The proof is the processes' absence: kubelet may be slow, stopped, or not look at all.

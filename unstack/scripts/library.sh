@@ -23,7 +23,9 @@ die() {
 
 # processes NAME...: the pids of running processes with one of these names.
 # comm is read by the shell itself: a fork per process takes seconds on a busy host. The kernel
-# cuts comm at 15 characters, so the names are cut alike.
+# cuts comm at 15 characters, so the names are cut alike; the whole name is in the command line:
+# Calico's kube-controllers is no kube-controller-manager. A command line that is empty is a
+# process that is ending, which counts.
 processes() {
     cut_names=" "
     for wanted in "$@"; do
@@ -33,7 +35,13 @@ processes() {
         comm=
         read -r comm 2>/dev/null <"$directory/comm" || continue
         case "$cut_names" in
-        *" $comm "*) echo "${directory#/proc/}" ;;
+        *" $comm "*) ;;
+        *) continue ;;
+        esac
+        program=$(tr '\0' '\n' 2>/dev/null <"$directory/cmdline" | head -n 1)
+        case " $* " in
+        *" ${program##*/} "*) echo "${directory#/proc/}" ;;
+        *) [ -n "$program" ] || echo "${directory#/proc/}" ;;
         esac
     done
 }
@@ -99,12 +107,16 @@ etcdctl_of_member() {
     ETCDCTL_API=3 chroot "$member_root" "$member_etcdctl" $member_flags --command-timeout=5s "$@"
 }
 
-# etcdctl_within SECONDS ARGUMENT...: the same, ended after that time: a watch has no end of its own.
-etcdctl_within() {
-    limit=$1
-    shift
+# history_since REVISION LAST FILE: what the member's cluster was given from REVISION on, until the event
+# of the revision LAST, which exists: every revision has one. A watch has no end of its own.
+history_since() {
     # shellcheck disable=SC2086  # the flags are words
-    ETCDCTL_API=3 timeout "$limit" chroot "$member_root" "$member_etcdctl" $member_flags "$@"
+    ETCDCTL_API=3 timeout 10 chroot "$member_root" "$member_etcdctl" $member_flags -w json \
+        watch "" --prefix --rev="$1" >"$3" 2>&1 &
+    watching=$!
+    while kill -0 "$watching" 2>/dev/null && ! grep -q "\"mod_revision\":$2[,}]" "$3"; do sleep 0.05; done
+    kill "$watching" 2>/dev/null
+    wait "$watching" 2>/dev/null
 }
 
 # listens PORT: true where something listens on that TCP port. From the kernel's own table, in
@@ -113,6 +125,21 @@ listens() {
     cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
         awk -v port=":$(printf '%04X' "$1")" '$4 == "0A" && substr($2, length($2) - 4) == port { found = 1 }
             END { exit !found }'
+}
+
+# replace SOURCE TARGET BESIDE: a copy of SOURCE at TARGET, whole or not at all. It is made in the
+# directory BESIDE, on TARGET's filesystem: kubelet must never see a part of a manifest.
+replace() {
+    if ! { cp -p "$1" "$3/.replacing" && cmp -s "$1" "$3/.replacing" && sync "$3/.replacing" &&
+        mv "$3/.replacing" "$2"; }; then
+        rm -f "$3/.replacing"
+        die "that $1 can't be copied to $2" "a whole copy" "look at the disk of $3, then run again"
+    fi
+}
+
+# docker ARGUMENT...: an engine that hangs must not hold a run up for ever.
+docker() {
+    timeout -k 5 120 docker "$@"
 }
 
 # container_exists NAME

@@ -16,9 +16,9 @@ answer=$(ETCDCTL_API=3 "$1/stacked/etcdutl" snapshot restore "$snapshot" --data-
     --initial-cluster "$8" --initial-cluster-token "unstack-rollback-$4" \
     --initial-advertise-peer-urls "$7" 2>&1) || die "a failed restore: $(echo "$answer" | tail -n 3)" "data in $data" "look at the disk, then run again"
 if [ -d "$data/member" ]; then
-    mkdir -p "$previous"
-    mv -T "$data/member" "$previous/member"
+    { mkdir -p "$previous" && mv -T "$data/member" "$previous/member"; } ||
+        die "that $data/member can't be moved to $previous" "a rename" "look at its disk, then run again"
 fi
-mv -T "$fresh/member" "$data/member"
-rmdir "$fresh"
+mv -T "$fresh/member" "$data/member" || die "that $fresh can't be moved" "a rename" "look at its disk, then run again"
+rm -rf "$fresh"
 rm -f "$snapshot"

@@ -8,12 +8,12 @@ mkdir -p "$2/stacked"
 pid=$(etcd_process "$3")
 # etcdutl since 3.5; before, and for the restore alone, etcdctl takes the same arguments.
 if [ -n "$pid" ] && tool=$(etcd_tool "$pid" etcdutl || etcd_tool "$pid" etcdctl); then
-    cp "/proc/$pid/root$tool" "$2/stacked/.etcdutl"
-    chmod 0700 "$2/stacked/.etcdutl"
-    mv "$2/stacked/.etcdutl" "$2/stacked/etcdutl"
+    replace "/proc/$pid/root$tool" "$2/stacked/etcdutl" "$2"
+    chmod 0700 "$2/stacked/etcdutl"
 fi
 if [ -f "$1/etcd.yaml" ]; then
-    mv "$1/etcd.yaml" "$2/stacked/etcd.yaml"
+    mv "$1/etcd.yaml" "$2/stacked/etcd.yaml" ||
+        die "that etcd.yaml can't be taken away" "a rename" "look at the disk of $1"
 fi
 while [ -n "$(etcd_process "$3")" ]; do
     [ "$(uptime_centiseconds)" -lt "$deadline" ] ||

@@ -4,9 +4,7 @@
 umask 077
 mkdir -p "$2/external"
 if [ ! -f "$1/kube-apiserver.yaml" ]; then
-    cp -p "$2/prepared/kube-apiserver.yaml" "$2/.kube-apiserver.yaml"
-    sync "$2/.kube-apiserver.yaml"
-    mv "$2/.kube-apiserver.yaml" "$1/kube-apiserver.yaml"
+    replace "$2/prepared/kube-apiserver.yaml" "$1/kube-apiserver.yaml" "$2"
 fi
 if [ -f "$2/fenced/kube-apiserver.yaml" ]; then
     mv "$2/fenced/kube-apiserver.yaml" "$2/external/kube-apiserver.yaml"

@@ -4,7 +4,8 @@ deadline=$(($(uptime_centiseconds) + ${3%.*} * 100))
 
 for component in kube-controller-manager kube-scheduler; do
     if [ -f "$2/fenced/$component.yaml" ]; then
-        mv "$2/fenced/$component.yaml" "$1/$component.yaml"
+        mv "$2/fenced/$component.yaml" "$1/$component.yaml" ||
+            die "that $component.yaml can't be put in place" "a rename" "look at the disk of $1"
     fi
 done
 while [ "$(processes kube-controller-manager kube-scheduler | wc -l)" -lt 2 ]; do

@@ -4,9 +4,7 @@ deadline=$(($(uptime_centiseconds) + ${4%.*} * 100))
 
 umask 077
 if [ ! -f "$1/etcd.yaml" ]; then
-    cp -p "$2/stacked/etcd.yaml" "$2/.etcd.yaml"
-    sync "$2/.etcd.yaml"
-    mv "$2/.etcd.yaml" "$1/etcd.yaml"
+    replace "$2/stacked/etcd.yaml" "$1/etcd.yaml" "$2"
 fi
 while :; do
     pid=$(etcd_process "$3")

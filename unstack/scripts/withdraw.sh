@@ -1,18 +1,16 @@
 # shellcheck shell=sh
-# withdraw MANIFESTS KEPT TIMEOUT: take away the API server of the external cluster, whose manifest is
-# in place or kept aside. Its process is gone when this returns.
+# withdraw MANIFESTS KEPT TIMEOUT: fence the API server of the external cluster: its manifest is kept
+# aside, where every task looks for it, and its process is gone when this returns.
 manifests=$1
 kept=$2
 deadline=$(($(uptime_centiseconds) + ${3%.*} * 100))
 
 umask 077
-mkdir -p "$kept/prepared"
-for place in "$manifests" "$kept/fenced"; do
-    if [ -f "$place/kube-apiserver.yaml" ]; then
-        mv "$place/kube-apiserver.yaml" "$kept/prepared/kube-apiserver.yaml"
-        break
-    fi
-done
+mkdir -p "$kept/fenced"
+if [ -f "$manifests/kube-apiserver.yaml" ]; then
+    mv "$manifests/kube-apiserver.yaml" "$kept/fenced/kube-apiserver.yaml" ||
+        die "that kube-apiserver.yaml can't be taken away" "a rename" "look at the disk of $manifests"
+fi
 while left=$(processes kube-apiserver) && [ -n "$left" ]; do
     [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
         die "kube-apiserver running $3 s after its manifest was taken away: process $left" "none" "see that kubelet runs"
