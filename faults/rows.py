@@ -82,6 +82,7 @@ HOSTS = (
         heal=do.switch_on(last_master),
         # Nobody can put back the manifests of a master that is off.
         expects=frozenset({"old", "mixed"}),
+        settle_seconds=20.0,
     ),
     Fault(
         name="master-stopped-during-cutover",
