@@ -51,7 +51,7 @@ KILLS = (
     _kill("start", 0.6),
     _kill("prove", 0.2),
     # The API servers come up without a controller; controller-manager and scheduler do not.
-    _kill("cutover", 3.0, _AHEAD, 45.0),
+    _kill("cutover", 3.0, _AHEAD, 15.0),
     _kill("confirm", 4.0, frozenset({"new"}), 90.0),
 )
 
@@ -92,6 +92,7 @@ HOSTS = (
         inject=do.cut_power(last_master, 1.5),
         heal=do.switch_on(last_master),
         expects=_AHEAD,
+        settle_seconds=20.0,
     ),
     Fault(
         name="ssh-cut-20s",
@@ -185,6 +186,7 @@ PROGRAMS = (
         data={"ready_timeout_seconds": "40"},
         # The others have acknowledged writes: going back would lose them.
         expects=_AHEAD,
+        settle_seconds=20.0,
     ),
     Fault(
         name="kubelet-stopped",
