@@ -18,6 +18,8 @@ from pyinfra.api.exceptions import DeployError, OperationError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State, StateStage
 
+from unstack.report import leave_report
+
 if TYPE_CHECKING:
     from unstack.run import Run
 
@@ -120,6 +122,7 @@ class Guard(BaseStateCallback):
         logger.error(f"--> Stopped on all hosts, because {reason}")
         if self.run.on_failure is not None and not (self.run.lock and self.run.lock.is_taken):
             self.run.on_failure()
+        leave_report(self.run)
         raise DeployError(f"stopped on all hosts, because {reason}")
 
     def _admit(self) -> None:

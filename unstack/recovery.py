@@ -55,6 +55,8 @@ def _after_failure(run: Run) -> None:
     settings = run.topology.settings
     places = (settings.manifests_directory, settings.kept_directory)
     timeout = str(int(settings.fence_timeout_seconds))
+    for name in external:
+        run.note_api_server(name, "taken away")
     failed = _on_hosts(external, lambda one: run_script(one, "withdraw", *places, timeout))
     # Where none of their API servers runs any more, this answer is the last. And before the first
     # stacked one starts, every master has its old manifest: a kill in between leaves all fenced.
@@ -112,6 +114,7 @@ def bring_back(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[st
         run_script(one, "bring-back", *places)
         manifest = _live_manifest(one, run)
         run_script(one, "await-apiserver", *await_arguments(manifest, READY_SECONDS))
+        run.note_api_server(one.name, "ready")
         ready[one.name] = time.time()
         run_script(one, "start-controllers", *controllers_arguments(run.topology))
         arguments = await_arguments(manifest, READY_SECONDS)[1:5]
@@ -147,8 +150,12 @@ def _forward(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[str]
         if here.placement is not Placement.EXTERNAL or "kube-apiserver" not in observed[one.name].live:
             refuse_edited(one.name, observed[one.name], here, run.topology)
             run_script(one, "cutover", *cutover_arguments(here, run.topology))
+            if here.placement is not Placement.EXTERNAL:
+                new = observed[one.name].prepared or here.text
+                run.note_change(one.name, "kube-apiserver.yaml", here.text, new)
         manifest = _live_manifest(one, run)
         run_script(one, "await-apiserver", *await_arguments(manifest, READY_SECONDS))
+        run.note_api_server(one.name, "ready")
         run_script(one, "start-controllers", *controllers_arguments(run.topology))
         ready.append(one.name)
 
@@ -172,6 +179,7 @@ def _finish_rollback(run: Run, observed: Mapping[str, MasterHost], silent: Seque
         run_script(one, "return", *places)
         manifest = _live_manifest(one, run)
         run_script(one, "await-apiserver", *await_arguments(manifest, READY_SECONDS))
+        run.note_api_server(one.name, "ready")
         run_script(one, "start-controllers", *controllers_arguments(run.topology))
         ready.append(one.name)
 

@@ -29,6 +29,7 @@ from unstack.journal import Journal
 from unstack.lock import RunLock
 from unstack.problems import Problem, ProblemsError
 from unstack.remote import end_silent_connections
+from unstack.report.source import Change
 from unstack.topology import ETCD, MASTERS, HostInput, Topology, read_topology
 
 T = TypeVar("T")
@@ -50,9 +51,10 @@ class Run:
         self.unreachable = unreachable
         self.directory = STATE_DIRECTORY / topology.settings.cluster
         self.journal = Journal(self.directory, self.id)
-        self.planned: set[str] = set()  # the stages that this process was asked for
+        self.planned: dict[str, None] = {}  # the stages that this process was asked for, in order
         self.stage_ended: dict[str, float] = {}
         self.results: dict[str, Any] = {}  # what the outcome tells
+        self.changes: list[Change] = []  # what the report shows as diffs
         self.cache: dict[str, Any] = {}  # what is made once a process; never written anywhere
         self.lock: RunLock | None = None
         self.on_failure: Callable[[], None] | None = None  # set where there is something to mend
@@ -72,6 +74,16 @@ class Run:
         """How long each stage took, in seconds, by the times at which its neighbours ended."""
         ends = list(self.stage_ended.items())
         return {stage: round(end - before, 3) for (_, before), (stage, end) in itertools.pairwise(ends)}
+
+    def note_change(self, host_name: str, file: str, old: str, new: str) -> None:
+        """Note for the report that a host has the new text now. Compared later, not in the outage."""
+        if is_executing() and old != new:
+            self.changes.append(Change(host_name, file, old, new))
+
+    def note_api_server(self, host_name: str, state: str) -> None:
+        """Note that a host's API server is "taken away" (before it is) or "ready": it bounds the outage."""
+        if is_executing():
+            self.journal.record("api server", host=host_name, state=state)
 
     def lead(self) -> str:
         """The first master: the host that cross-host steps are registered on."""
@@ -238,7 +250,7 @@ def barrier(stage: str) -> None:
     pyinfra merges the hosts' operations into one order in which only operations that all hosts
     share are fixed points; without one, "restore" ran before "snapshot".
     """
-    begin().planned.add(stage)
+    begin().planned.setdefault(stage)
     _barrier(stage=stage, ends_stage=True, name=f"=== {stage} ===")
 
 

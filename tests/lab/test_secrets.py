@@ -185,6 +185,8 @@ def _written_here() -> Iterator[Searched]:
     for path in sorted((STATE / "runs").rglob("*")):
         if path.is_file():
             yield Searched(path.relative_to(REPOSITORY).as_posix(), "fenced_revision", path.read_text())
+    for path in sorted((STATE / "reports").rglob("report.*")):
+        yield Searched(path.relative_to(REPOSITORY).as_posix(), "snapshot", path.read_text())
     log = REPOSITORY / "pyinfra-debug.log"
     if log.exists():  # pyinfra writes it after a fault of its own only
         yield Searched(log.name, "Traceback", log.read_text())

@@ -47,6 +47,8 @@ def cut_over(run: Run) -> Commands:
     if is_executing():
         run.results.setdefault("cutover_started", time.time())
     yield script("cutover", *cutover_arguments(here, topology))
+    if here.placement is not Placement.EXTERNAL:
+        run.note_change(host.name, "kube-apiserver.yaml", here.text, observed.prepared or here.text)
 
 
 @step
@@ -125,6 +127,7 @@ def await_api_server(run: Run) -> Commands:
     # While the plan is made the manifest is still the old one.
     here = placed(host.name, observed, topology)
     yield script("await-apiserver", *await_arguments(here.manifest, topology.settings.ready_timeout_seconds))
+    run.note_api_server(host.name, "ready")
 
 
 @step

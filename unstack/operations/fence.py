@@ -39,6 +39,7 @@ def fence_master(run: Run) -> Commands:
         host.noop("this master is fenced already")
         return
     settings = topology.settings
+    run.note_api_server(host.name, "taken away")
     yield script(
         "fence",
         settings.manifests_directory,

@@ -24,6 +24,7 @@ from unstack.scripts import script
 from unstack.topology import Topology
 
 PATH = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
+FILE = "kubeadm-config (ClusterConfiguration)"
 
 
 @step
@@ -69,6 +70,7 @@ def merge_kubeadm_config(run: Run) -> Commands:
         return
     yield from put_file(_kept(topology), old, KEY_MODE)
     yield _patch(access, new)
+    run.note_change(host.name, FILE, old, new)
 
 
 @step
@@ -100,6 +102,7 @@ def return_kubeadm_config(run: Run) -> Commands:
         host.noop("kubeadm-config names the stacked etcd")
         return
     yield _patch(access, new)
+    run.note_change(host.name, FILE, current, new)
 
 
 def _cluster_configuration(access: ApiAccess) -> str:

@@ -9,6 +9,7 @@ from pyinfra import host, logger
 
 from unstack.guard import Commands, is_executing, step
 from unstack.journal import private_directory, write_private
+from unstack.report import leave_report
 from unstack.run import Run
 
 
@@ -20,7 +21,7 @@ def write_outcome(run: Run) -> Commands:
     + run: this run
 
     Only a run that cut over leaves one: what a run that found nothing to do would write would
-    hide the outcome of the migration.
+    hide the outcome of the migration. A report is left by each.
     """
     if host.name == run.lead() and is_executing() and "cutover_started" in run.results:
         parts = run.stage_seconds()
@@ -38,6 +39,8 @@ def write_outcome(run: Run) -> Commands:
         write_private(directory / "outcome.json", json.dumps(outcome, indent=2) + "\n")
         run.journal.record("outcome", parts=parts)
         logger.info("    " + ", ".join(f"{part} {seconds} s" for part, seconds in parts.items()))
+    if host.name == run.lead() and is_executing():
+        leave_report(run)
     host.noop("the outcome lies in .unstack/ on the control node")
     return
     yield

@@ -135,6 +135,7 @@ def fence_external(run: Run) -> Commands:
         run.on_failure = partial(after_failure, run)
     forget_masters(run)
     settings = run.topology.settings
+    run.note_api_server(host.name, "taken away")
     yield script(
         "fence",
         settings.manifests_directory,
@@ -162,6 +163,7 @@ def prepare_return(run: Run) -> Commands:
             text = with_kept_etcd(here.text, one.kept["kube-apiserver"])
         except ManifestError as error:
             raise OperationError(f"{host.name}: {error}") from None
+    run.cache[f"return {host.name}"] = (here.text, text)
     yield from put_file(
         f"{run.topology.settings.kept_directory}/prepared/kube-apiserver.yaml", text, KEY_MODE
     )
@@ -197,9 +199,12 @@ def return_api_server(run: Run) -> Commands:
         run.results["returning"] = True
         run.on_failure = partial(after_failure, run)
     yield script("return", settings.manifests_directory, settings.kept_directory)
+    if f"return {host.name}" in run.cache:  # not where a rollback that died is finished
+        run.note_change(host.name, "kube-apiserver.yaml", *run.cache[f"return {host.name}"])
     # This host alone: the others are under way between two manifests.
     manifest = placed(host.name, observe_master(host, run.topology), run.topology).manifest
     yield script("await-apiserver", *await_arguments(manifest, settings.ready_timeout_seconds))
+    run.note_api_server(host.name, "ready")
     yield script("start-controllers", *controllers_arguments(run.topology))
 
 
