@@ -236,7 +236,7 @@ def test_pods_come_and_go_on_every_node(migrated: Migrated) -> None:
 def test_leaves_a_report_with_the_outage_and_every_diff(migrated: Migrated) -> None:
     directory = REPOSITORY / ".unstack/lab/reports" / str(migrated.report["run"])
     report = json.loads((directory / "report.json").read_text())
-    assert report["result"] == "migrated"
+    assert report["ending"]["result"] == "migrated"
     assert len(report["diffs"]) == 4  # three manifests and kubeadm-config
     page = (directory / "report.html").read_text()
     assert all(node.name in page for node in (*migrated.lab.masters, *migrated.lab.etcd))
