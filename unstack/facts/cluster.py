@@ -71,11 +71,6 @@ def observe_etcd_hosts(topology: Topology) -> dict[str, EtcdHost]:
     return read(etcd_hosts(), ObservedEtcdHost, **etcd_host_arguments(topology))
 
 
-def observe_etcd_host(host: Host, topology: Topology) -> EtcdHost:
-    """This external member's host. Raises OperationError where it can't be read."""
-    return read([host], ObservedEtcdHost, **etcd_host_arguments(topology))[host.name]
-
-
 def observe_member_data(hosts: Iterable[Host], topology: Topology) -> dict[str, MemberData]:
     """{inventory name: MemberData}. Raises OperationError where one can't be read."""
     settings = topology.settings
@@ -192,6 +187,20 @@ def known_member_data(run: Run) -> dict[str, MemberData]:
         if key not in run.cache:
             run.cache[key] = observe_member_data(etcd_hosts(), run.topology)
         seen: dict[str, MemberData] = run.cache[key]
+        return seen
+
+
+def known_etcd_hosts(run: Run) -> dict[str, EtcdHost]:
+    """The external members' hosts as they stood before this run's first change: {inventory name: EtcdHost}.
+
+    Read once while the plan is made and once in the run: asking an engine and compose takes most of
+    a second. Each of its fields is used by the one operation that changes it.
+    """
+    key = "etcd hosts" if is_executing() else "etcd hosts while planning"
+    with _READING:
+        if key not in run.cache:
+            run.cache[key] = observe_etcd_hosts(run.topology)
+        seen: dict[str, EtcdHost] = run.cache[key]
         return seen
 
 

@@ -12,7 +12,14 @@ from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.exceptions import OperationError
 from pyinfra.facts.files import Sha256File
 
-from unstack.facts.cluster import cluster_phase, is_migrated, known_masters, observe_master, placed
+from unstack.facts.cluster import (
+    cluster_phase,
+    is_migrated,
+    known_etcd_hosts,
+    known_masters,
+    observe_master,
+    placed,
+)
 from unstack.guard import Commands, action, is_executing, step
 from unstack.manifest import ManifestError, pki_directory
 from unstack.pki import Pki, ensure_pki, lint
@@ -115,6 +122,7 @@ def install_member_pki(run: Run, renew: bool = False) -> Commands:
     server, peer = pki.server[host.name], pki.peer[host.name]
     yield from _install(
         directory,
+        known_etcd_hosts(run)[host.name].sha256,
         {
             "ca.crt": pki.ca_certificate_pem,
             "server.crt": server.certificate_pem,
@@ -147,8 +155,11 @@ def install_apiserver_pki(run: Run, renew: bool = False) -> Commands:
         yield StringCommand("install certificates into", QuoteString(directory))
         return
     pki = load_pki(run)
+    names = ("ca.crt", "client.crt", "client.key")
+    present = {f"{directory}/{name}": host.get_fact(Sha256File, path=f"{directory}/{name}") for name in names}
     yield from _install(
         directory,
+        present,
         {
             "ca.crt": pki.ca_certificate_pem,
             "client.crt": pki.apiserver_client.certificate_pem,
@@ -157,11 +168,12 @@ def install_apiserver_pki(run: Run, renew: bool = False) -> Commands:
     )
 
 
-def _install(directory: str, files: Mapping[str, str]) -> Commands:
+def _install(directory: str, present: Mapping[str, str | None], files: Mapping[str, str]) -> Commands:
+    """Bring the files that are not there yet. `present`: {path: sha256, in hexadecimal}."""
     paths = []
     for name, content in files.items():
         path = f"{directory}/{name}"
-        if host.get_fact(Sha256File, path=path) != hashlib.sha256(content.encode()).hexdigest():
+        if present.get(path) != hashlib.sha256(content.encode()).hexdigest():
             paths.append(path)
             yield _beside(path, content, KEY_MODE if name.endswith(".key") else CERTIFICATE_MODE)
     if paths:

@@ -12,7 +12,7 @@ from pyinfra.api.exceptions import OperationError
 from unstack.compose import render_compose
 from unstack.facts.cluster import (
     is_migrated,
-    observe_etcd_host,
+    known_etcd_hosts,
     observe_master,
     placed,
 )
@@ -39,7 +39,7 @@ def pull_image(run: Run) -> Commands:
     if is_migrated(run):
         host.noop("the external cluster is in use")
         return
-    if observe_etcd_host(host, run.topology).has_image:
+    if known_etcd_hosts(run)[host.name].has_image:
         host.noop(f"{image} is here")
         return
     yield StringCommand("docker pull", QuoteString(image))
@@ -59,7 +59,7 @@ def write_compose_file(run: Run) -> Commands:
     if is_migrated(run):
         host.noop("the external cluster is in use")
         return
-    observed = observe_etcd_host(host, topology)
+    observed = known_etcd_hosts(run)[host.name]
     template = (TEMPLATES / "docker-compose.yaml.j2").read_text(encoding="utf-8")
     content = render_compose(topology, member, template)
     path = f"{settings.etcd_config_directory}/docker-compose.yaml"
@@ -81,7 +81,7 @@ def create_container(run: Run) -> Commands:
     if is_migrated(run):
         host.noop("the external cluster is in use")
         return
-    observed = observe_etcd_host(host, run.topology)
+    observed = known_etcd_hosts(run)[host.name]
     if observed.container == "running":
         host.noop("the member runs")
         return

@@ -9,8 +9,8 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack.facts.cluster import (
     is_migrated,
+    known_etcd_hosts,
     known_member_data,
-    observe_etcd_host,
     read_stacked_content,
 )
 from unstack.guard import Commands, is_executing, step
@@ -96,7 +96,7 @@ def compose_words(run: Run) -> list[str]:
         return setting.split(" ")
     key = f"compose on {host.name}"
     if key not in run.cache:
-        available = observe_etcd_host(host, run.topology).compose
+        available = known_etcd_hosts(run)[host.name].compose
         run.cache[key] = next(iter(available), "docker compose").split(" ")
     words: list[str] = run.cache[key]
     return words
