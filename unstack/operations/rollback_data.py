@@ -52,7 +52,7 @@ def bring_data(run: Run) -> Commands:
 
 
 @step
-def restorestacked_manifest(run: Run) -> Commands:
+def restore_stacked(run: Run) -> Commands:
     """
     Make this master's stacked member anew from the snapshot, under its old name and URL.
 
@@ -89,7 +89,7 @@ def restorestacked_manifest(run: Run) -> Commands:
 
 
 @step
-def startstacked_manifest(run: Run) -> Commands:
+def start_stacked(run: Run) -> Commands:
     """
     Start the stacked member by its old manifest, and wait for a quorum.
 
