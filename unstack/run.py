@@ -116,6 +116,14 @@ def begin(*, examines: bool = False) -> Run:
     return run
 
 
+def _joined() -> Run:
+    """The run that this task has begun."""
+    run = _current[id(ctx_state.get())]
+    if isinstance(run, OperationError):
+        raise run
+    return run
+
+
 def _begin(current: State) -> Run | OperationError:
     problems = list(_unsafe_invocation(current))
     if problems:
@@ -238,7 +246,7 @@ def read(hosts: Iterable[Host], fact: type[FactBase[T | None]], **arguments: Any
 @step
 def _barrier(stage: str, ends_stage: bool) -> Commands:
     if is_executing() and ends_stage:
-        begin().end_stage(stage)
+        _joined().end_stage(stage)
     host.noop("all hosts have come this far")
     return
     yield
@@ -250,7 +258,7 @@ def barrier(stage: str) -> None:
     pyinfra merges the hosts' operations into one order in which only operations that all hosts
     share are fixed points; without one, "restore" ran before "snapshot".
     """
-    begin().planned.setdefault(stage)
+    _joined().planned.setdefault(stage)
     _barrier(stage=stage, ends_stage=True, name=f"=== {stage} ===")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import time
 
@@ -106,13 +107,16 @@ def test_a_second_run_at_once_is_refused_with_its_holder_and_the_first_goes_on(l
 
 
 def test_a_lock_whose_holder_is_silent_is_taken_over(lab: Lab) -> None:
+    # A file of its own: systemd would read "$$" as "$".
     holder = (
         "mkdir -p /run/unstack && exec 9>>/run/unstack/lab.lock && flock -n 9 &&"
         " printf '%s\\n%s\\n' $$ 'somebody, long ago' >/run/unstack/lab.lock.holder &&"
         " touch -d '2 minutes ago' /run/unstack/lab.lock.holder && exec sleep 300"
     )
     node = lab.masters[0]
-    status, output = lab.exec(node, ["systemd-run", "--quiet", "--unit=holder", "sh", "-c", holder])
+    status, output = lab.exec(
+        node, f"printf %s {shlex.quote(holder)} >/root/holder && systemd-run -q --unit=holder sh /root/holder"
+    )
     assert status == 0, output
     lab.exec(node, "until [ -s /run/unstack/lab.lock.holder ]; do sleep 0.1; done")
     outcome = pyinfra("-y", "inventories/lab.py", "tasks/preflight.py")

@@ -186,7 +186,7 @@ def _written_here() -> Iterator[Searched]:
         if path.is_file():
             yield Searched(path.relative_to(REPOSITORY).as_posix(), "fenced_revision", path.read_text())
     for path in sorted((STATE / "reports").rglob("report.*")):
-        yield Searched(path.relative_to(REPOSITORY).as_posix(), "snapshot", path.read_text())
+        yield Searched(path.relative_to(REPOSITORY).as_posix(), path.parent.name, path.read_text())
     log = REPOSITORY / "pyinfra-debug.log"
     if log.exists():  # pyinfra writes it after a fault of its own only
         yield Searched(log.name, "Traceback", log.read_text())
