@@ -31,6 +31,10 @@ class Context:
         """Kill the controller, as `kill -9` does: nothing in it can react."""
         self._process.send_signal(signal.SIGKILL)
 
+    def interrupt(self) -> None:
+        """Ctrl-C: the controller is asked to stop."""
+        self._process.send_signal(signal.SIGINT)
+
     def later(self, seconds: float, action: Callable[[], object]) -> None:
         """Do something after a time, and be in trouble if the run has ended by then."""
 

@@ -11,7 +11,7 @@ from demo.objects import create_namespace, listed, missing
 from demo.writers import LOAD_BALANCER, Writers
 from faults import journal, points
 from faults.control_plane import settle
-from faults.fault import Context
+from faults.fault import Context, Fault
 from faults.matrix import run_rows
 from faults.rows import KILLS, short
 from faults.runs import Pause, Run
@@ -65,6 +65,21 @@ def test_a_migration_killed_in_every_stage_is_finished_by_the_next_and_loses_not
     written = writers.acknowledged()
     assert len(written) > 100
     assert missing(written, listed(lab.load_balancer, context)) == []
+
+
+def test_ctrl_c_ends_the_present_step_and_brings_the_old_control_plane_back(lab: Lab) -> None:
+    fault = Fault(
+        name="ctrl-c",
+        stage="restore",
+        point=points.before("restore"),
+        what="SIGINT into the stage",
+        inject=lambda context: context.later(0.1, context.interrupt),
+    )
+    (result,) = run_rows(lab, [fault])
+    assert result.passed, result.problems
+    assert result.evidence.faulty is not None
+    assert result.evidence.faulty.status == 1
+    assert "SIGINT was received after the step" in result.evidence.faulty.output
 
 
 def test_a_fault_ends_in_a_whole_control_plane_and_loses_nothing(fresh_lab: Lab) -> None:
