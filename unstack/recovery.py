@@ -49,8 +49,14 @@ def _after_failure(run: Run) -> None:
     external = [name for name, one in observed.items() if _placement(name, one, run) is Placement.EXTERNAL]
     if not external and all(set(COMPONENTS) <= set(one.live) for one in observed.values()):
         return None  # the fence had not begun to close, or nothing was behind it
-    in_use = "external is in use" in run.results or any(_may_write(name, run) for name in silent)
-    if in_use or (external and has_writes(run, observed)):
+    unsure = [name for name in silent if may_write(name, run)]
+    if unsure and not external and not _external_answers(run):
+        raise OperationError(
+            f"{', '.join(unsure)}: found no answer, of the external members neither; expected one of"
+            " both, since that master may have written to them; to do: bring either back, then run"
+            " deploy.py again. Every other master stays as it is"
+        )
+    if unsure or "external is in use" in run.results or (external and has_writes(run, observed)):
         return _forward(run, observed, silent)
     settings = run.topology.settings
     places = (settings.manifests_directory, settings.kept_directory)
@@ -70,14 +76,25 @@ def _after_failure(run: Run) -> None:
     return bring_back(run, observed, silent)
 
 
-def _may_write(name: str, run: Run) -> bool:
+def may_write(name: str, run: Run) -> bool:
     """A master that can't be asked and whose API server may be on the external cluster."""
-    planned: Mapping[str, MasterHost] = run.cache.get("masters while planning", {})
+    at_first: Mapping[str, MasterHost] = run.cache.get("masters at first", {})
     return (
         "cutover_started" in run.results
-        or name not in planned
-        or _placement(name, planned[name], run) is Placement.EXTERNAL
+        or name not in at_first
+        or _placement(name, at_first[name], run) is Placement.EXTERNAL
     )
+
+
+def _external_answers(run: Run) -> bool:
+    """True where any external member serves with a quorum."""
+    for one in etcd_hosts():
+        try:
+            run_script(one, "observe-revision", one.name)
+        except OperationError:
+            continue
+        return True
+    return False
 
 
 def has_writes(run: Run, observed: Mapping[str, MasterHost]) -> bool:

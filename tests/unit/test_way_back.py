@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from unstack.members import tells_writes
 from unstack.observations import MasterHost
 from unstack.operations.rollback import Way, find_way
 from unstack.preflight import judge
+from unstack.recovery import may_write
 
 STATUS = {"Endpoint": "x", "Status": {"header": {"cluster_id": 1, "member_id": 2, "revision": 105}}}
 EXTERNAL = APISERVER.replace(
@@ -99,3 +101,15 @@ def test_a_rollback_that_was_begun_is_finished_and_no_migration_goes_on() -> Non
     assert [f"{one.host}: {one.found}" for one in problems] == [
         "master-1: a rollback that was begun and not finished"
     ]
+
+
+def test_a_silent_master_counts_by_where_it_stood_when_the_run_began() -> None:
+    run = SimpleNamespace(
+        topology=topology(), results={}, cache={"masters at first": _masters(_live(EXTERNAL))}
+    )
+    assert may_write("master-1", run)  # type: ignore[arg-type]
+    assert not may_write("master-2", run)  # type: ignore[arg-type]
+    # With the cutover begun, or where nobody knows, it may be on the external cluster.
+    run.results["cutover_started"] = 1.0
+    assert may_write("master-2", run)  # type: ignore[arg-type]
+    assert may_write("master-1", SimpleNamespace(topology=topology(), results={}, cache={}))  # type: ignore[arg-type]

@@ -177,6 +177,8 @@ def known_masters(run: Run) -> dict[str, MasterHost]:
         if key not in run.cache:
             run.cache[key] = observe_masters(run.topology)
         seen: dict[str, MasterHost] = run.cache[key]
+        # With -y pyinfra makes no plan: what stood at first is then read as the run begins.
+        run.cache.setdefault("masters at first", seen)
         return seen
 
 

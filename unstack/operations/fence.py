@@ -7,7 +7,7 @@ from functools import partial
 
 from pyinfra import host
 
-from unstack.facts.cluster import forget_masters, observe_master, placed
+from unstack.facts.cluster import forget_masters, known_masters, observe_master, placed
 from unstack.guard import Commands, is_executing, step
 from unstack.observations import COMPONENTS
 from unstack.placement import Placement
@@ -30,6 +30,8 @@ def fence_master(run: Run) -> Commands:
         run.results.setdefault("fence_started", time.time())
         # From here on a failure must not leave the cluster without a control plane.
         run.on_failure = partial(after_failure, run)
+        if "masters at first" not in run.cache:
+            known_masters(run)  # all of them, for the way back: one may be silent by then
     forget_masters(run)
     observed = observe_master(host, topology)
     if placed(host.name, observed, topology).placement is Placement.EXTERNAL:
