@@ -11,7 +11,8 @@ from faults import control_plane
 from faults.certificates import pair_for
 from faults.errors import FaultError
 from faults.fault import LOOP_SECONDS, Context
-from faults.runs import CLUSTER
+from faults.journal import started_stages
+from faults.runs import CLUSTER, JOURNAL
 from lab import Lab, LabError, Node, machines
 from lab.state import KUBECONFIG
 
@@ -33,6 +34,7 @@ FOREIGN_ADDRESS = "192.0.2.1"
 _PUT_SECONDS = 5.0
 _OTHERS_SECONDS = 60.0
 _POLL_SECONDS = 1.0
+_GLANCE_SECONDS = 0.005
 
 
 def etcd_host(lab: Lab) -> Node:
@@ -50,9 +52,25 @@ def last_master(lab: Lab) -> Node:
     return lab.masters[2]
 
 
-def kill_controller(seconds: float) -> Action:
-    """kill -9 of the pyinfra process, `seconds` after it was let go."""
-    return lambda context: context.later(seconds, context.kill)
+def kill_controller(stage: str, seconds: float) -> Action:
+    """kill -9 of the pyinfra process, `seconds` after the stage's first operation has started.
+
+    By the journal and not by the clock: how long it takes to come there depends on the machine.
+    """
+
+    def wait(over: threading.Event, kill: Callable[[], None], position: int) -> None:
+        while stage not in started_stages(JOURNAL, position):
+            if over.wait(_GLANCE_SECONDS):
+                raise FaultError("the run ended before the fault came: the aim missed")
+        if over.wait(seconds):
+            raise FaultError("the run ended before the fault came: the aim missed")
+        kill()
+
+    def act(context: Context) -> None:
+        position = JOURNAL.stat().st_size
+        context.meanwhile(lambda over: wait(over, context.kill, position))
+
+    return act
 
 
 def on(choice: Choice, command: str) -> Action:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 # pyinfra puts the included file before the operation's own name.
@@ -22,6 +23,19 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.stage}: {self.operation}" if self.operation else self.stage
+
+
+def started_stages(journal: Path, position: int) -> set[str]:
+    """The stages of which an operation was started, by the journal's lines from `position` (bytes) on."""
+    with journal.open("rb") as stream:
+        stream.seek(position)
+        text = stream.read().decode(errors="replace")
+    found = set()
+    for line in _events(text):
+        match = _OPERATION.match(str(line.get("operation", "")))
+        if match is not None and line.get("event") == "start":
+            found.add(match[1])
+    return found
 
 
 def last_place(text: str, stages: Sequence[str]) -> Place | None:

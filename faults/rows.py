@@ -28,31 +28,30 @@ def _kill(
     expects: frozenset[State] = _DOWN,
     settle_seconds: float = 3.0,
 ) -> Fault:
-    """kill -9 of the controller in the middle of a stage, `seconds` after the point before it."""
+    """kill -9 of the controller in a stage, `seconds` after its first operation has started."""
     return Fault(
         name=f"kill-{stage}",
         stage=stage,
         point=before(stage),
         what=f"kill -9 of the controller {seconds:g} s into the stage",
-        inject=do.kill_controller(seconds),
+        inject=do.kill_controller(stage, seconds),
         expects=expects,
         settle_seconds=settle_seconds,
         is_kill=True,
     )
 
 
-# The stages' measured durations are 1.5, 0.5, 0.12, 0.25, 1.1, 0.3, 10 and 20 s; the first operation
-# starts about 0.05 s after the run is let go.
+# The stages' measured durations are 1.5, 0.5, 0.12, 0.25, 1.1, 0.3, 10 and 20 s.
 KILLS = (
-    _kill("fence", 0.8, frozenset({"down", "mixed", "old"})),
-    _kill("snapshot", 0.3),
-    _kill("distribute", 0.11),
-    _kill("restore", 0.18),
-    _kill("start", 0.6),
-    _kill("prove", 0.2),
+    _kill("fence", 0.5, frozenset({"down", "mixed", "old"})),
+    _kill("snapshot", 0.15),
+    _kill("distribute", 0.02),
+    _kill("restore", 0.08),
+    _kill("start", 0.4),
+    _kill("prove", 0.1),
     # The API servers come up without a controller; controller-manager and scheduler do not.
-    _kill("cutover", 3.0, _AHEAD, 15.0),
-    _kill("confirm", 4.0, frozenset({"new"}), 90.0),
+    _kill("cutover", 2.5, _AHEAD, 15.0),
+    _kill("confirm", 0.3, frozenset({"new"}), 90.0),
 )
 
 HOSTS = (

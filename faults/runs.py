@@ -19,7 +19,7 @@ from lab.paths import REPOSITORY
 INVENTORY = "inventories/lab.py"
 # The lab's inventory calls its cluster "lab".
 CLUSTER = REPOSITORY / ".unstack" / "lab"
-_JOURNAL = CLUSTER / "journal.jsonl"
+JOURNAL = CLUSTER / "journal.jsonl"
 _POLL_SECONDS = 0.01
 _REACH_SECONDS = 300.0
 
@@ -64,7 +64,7 @@ class Run:
             environment |= {DIRECTORY: str(pause.directory), PAUSE_AT: pause.point}
         self._pause = pause
         self._log = log
-        self._journal_start = _size(_JOURNAL)
+        self._journal_start = _size(JOURNAL)
         with log.open("a", encoding="utf-8") as stream:
             stream.write(f"==> pyinfra {' '.join(arguments)}\n")
             stream.flush()
@@ -113,7 +113,7 @@ class Run:
             status=self.process.returncode,
             is_overdue=is_overdue,
             output=printable(_rest(self._log, self._log_start)),
-            journal=_rest(_JOURNAL, self._journal_start),
+            journal=_rest(JOURNAL, self._journal_start),
         )
 
     def end(self) -> None:
