@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyinfra import logger, state
 from pyinfra.api import FunctionCommand, StringCommand, operation
-from pyinfra.api.exceptions import DeployError, OperationError
+from pyinfra.api.exceptions import DeployError, OperationError, PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State, StateStage
 
@@ -45,7 +45,9 @@ def step(function: Callable[..., Commands]) -> Any:
         # A fault of our own must not take the way back away either; its traceback is for --debug.
         except Exception as error:
             if not is_executing():
-                raise
+                if isinstance(error, PyinfraError):
+                    raise
+                raise OperationError(_told(error)) from error
             yield FunctionCommand(_failure(error), (), {})
 
     return operation()(guarded)
@@ -65,7 +67,7 @@ def action(function: Callable[[], object]) -> FunctionCommand:
 
 
 def _failure(error: Exception) -> Callable[[State, Host], bool]:
-    text = str(error) if isinstance(error, OperationError) else f"{type(error).__name__}: {error}"
+    text = _told(error)
 
     def fail(state: State, host: Host) -> bool:
         logger.error(f"    {host.print_prefix}{text}")
@@ -73,6 +75,15 @@ def _failure(error: Exception) -> Callable[[State, Host], bool]:
         return False
 
     return fail
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, PyinfraError):
+        return str(error)
+    return (
+        f"found a fault of this tool ({type(error).__name__}: {error}); expected none; to do: report it with"
+        " the output of --debug"
+    )
 
 
 class Guard(BaseStateCallback):

@@ -141,12 +141,15 @@ def bring_back(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[st
     aside = (settings.etcd_data_directory, settings.etcd_config_directory, settings.etcd_container)
     _on_hosts((one.name for one in etcd_hosts()), lambda one: run_script(one, "set-aside", *aside, run.id))
     whole = [name for name in ready if name not in failed]
-    away = min(ready.values(), default=time.time()) - run.results.get("fence_started", time.time())
-    run.journal.record("way back", to="stacked", masters=whole, missing=silent, away_seconds=round(away, 1))
+    # The longest it can be: an API server that the fence never stopped has served on.
+    fenced = run.results.get("fence_started")
+    away = round(min(ready.values()) - fenced, 1) if ready and fenced else None
+    run.journal.record("way back", to="stacked", masters=whole, missing=silent, away_seconds=away)
+    told = f" the API was away for at most {away} s;" if away is not None else ""
     if whole:
         _advise(
             f"the old control plane is back on {', '.join(whole)}; each API server wrote to the stacked"
-            f" etcd; the API was away for {away:.1f} s; nothing was lost",
+            f" etcd;{told} nothing was lost",
             "mend what failed, then run deploy.py again",
         )
     else:
@@ -159,7 +162,9 @@ def bring_back(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[st
 
 def _forward(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[str]) -> None:
     """The new control plane on every master that can run it."""
-    logger.info("    going on with the new control plane: the external cluster holds acknowledged writes")
+    logger.info(
+        "    going on with the new control plane: the external cluster holds writes, or may hold them"
+    )
     ready: list[str] = []
 
     def carry_on(one: Host) -> None:

@@ -58,7 +58,10 @@ def open_channel(host: Host, command: StringCommand) -> Any:
     """
     transport = _transport(host)
     if transport is None:
-        raise OperationError(f"{host.name}: found no SSH connection; expected one: it alone can stream")
+        raise OperationError(
+            f"{host.name}: found no SSH connection; expected one, since it alone can stream;"
+            " to do: reach this host by pyinfra's SSH connector"
+        )
     arguments = {key: value for key, value in _privileges(host).items() if key not in _OF_A_CALL}
     command_line = make_unix_command_for_host(ctx_state.get(), host, command, **arguments)
     channel = transport.open_session()

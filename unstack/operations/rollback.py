@@ -70,7 +70,10 @@ def find_way_back(run: Run) -> Commands:
     if host.name != run.lead():
         host.noop(f"the way back is found from {run.lead()}")
         return
-    problems = split(known_masters(run), run.topology)
+    try:
+        problems = split(known_masters(run), run.topology)
+    except ManifestError as error:
+        raise OperationError(f"{host.name}: {error}") from None
     if problems:
         raise refusal(problems)
     way = way_of(run)

@@ -40,7 +40,7 @@ wait
 ask status endpoint status
 wait
 # An unanswered question must never pass for "none".
-[ ! -e "$answers/failed" ] || 
+[ ! -e "$answers/failed" ] ||
     die "no answer of member $1 to: $(cat "$answers/failed" "$answers"/*.error)" "an answer" "look at its log"
 for key in members alarms leases users roles keys hashkv status; do
     report_file "$key" "$answers/$key"

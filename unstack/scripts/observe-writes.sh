@@ -12,5 +12,6 @@ if [ "$now" != "$2" ]; then
     history=$(mktemp) || die "no temporary file" "one" "look at the disk"
     trap 'rm -f "$history"' EXIT
     history_since "$(($2 + 1))" "$now" "$history"
-    report_file events "$history"
+    # Without the values: they hold Secrets, and what is written is not asked, only that it is.
+    report events "$(sed 's/"value":"[^"]*"/"value":""/g' "$history")"
 fi

@@ -26,13 +26,14 @@ etcdutl() {
     if [ -x "$data/etcdutl" ]; then
         "$data/etcdutl" "$@"
     else
-        docker run --rm --network none --user 0:0 --entrypoint etcdutl --volume "$data:$data" "$image" "$@"
+        # Not bounded as other calls of the engine are: a large database takes its time.
+        command docker run --rm --network none --user 0:0 --entrypoint etcdutl --volume "$data:$data" "$image" "$@"
     fi
 }
 etcdutl snapshot restore "$snapshot" \
     --data-dir "$data/$fresh" --name "$name" --initial-cluster "$initial_cluster" \
     --initial-cluster-token "$token" --initial-advertise-peer-urls "$peer_url" \
-    >/dev/null 2>"$data/$fresh.log" || 
+    >/dev/null 2>"$data/$fresh.log" ||
     die "a failed etcdutl snapshot restore: $(tail -n 3 "$data/$fresh.log")" "data in $data" "look at the disk, then run again"
 rm -f "$data/$fresh.log"
 chmod 0700 "$data/$fresh"
@@ -40,11 +41,12 @@ database=$(sha256sum <"$data/$fresh/member/snap/db" | cut -d ' ' -f 1)
 printf '{"run": "%s", "sha256": "%s", "revision": %s, "token": "%s", "database_sha256": "%s"}\n' \
     "$run" "$sha256" "$revision" "$token" "$database" >"$data/$fresh.json"
 if [ -d "$data/data" ]; then
-    mv -T "$data/data" "$data/previous-$run"
+    mv -T "$data/data" "$data/previous-$run" ||
+        die "that $data/data can't be moved" "a rename" "look at its disk, then run again"
 fi
 # The note first: data without a note counts as somebody's and is never touched.
-mv "$data/$fresh.json" "$data/restored.json"
-mv -T "$data/$fresh" "$data/data"
+{ mv "$data/$fresh.json" "$data/restored.json" && mv -T "$data/$fresh" "$data/data"; } ||
+    die "that $data/$fresh can't be put in place" "a rename" "look at its disk, then run again"
 rm -f "$data/etcdutl"
 # One copy is kept: the run's own.
 find "$data" -maxdepth 1 -name 'snapshot-*.db' ! -path "$snapshot" -delete

@@ -35,6 +35,7 @@ saved=$("$root$tool" snapshot status "$file" -w json 2>/dev/null |
 sha256=$(sha256sum <"$file" | cut -d ' ' -f 1)
 printf '{"run": "%s", "path": "%s", "sha256": "%s", "revision": %s, "fenced": %s, "bytes": %s}\n' \
     "$run" "$file" "$sha256" "$saved" "$revision" "$(stat -c %s "$file")" >"$directory/snapshot.json.part"
-mv "$directory/snapshot.json.part" "$directory/snapshot.json"
+mv "$directory/snapshot.json.part" "$directory/snapshot.json" ||
+    die "that $directory/snapshot.json can't be written" "the snapshot's note" "look at its disk, then run again"
 # One snapshot is kept: the run's own.
 find "$directory" -maxdepth 1 -name 'snapshot-*.db' ! -path "$file" -delete
