@@ -182,7 +182,7 @@ PROGRAMS = (
         inject=do.add_bad_flag,
         look=do.look_at_other_masters,
         heal=do.REMOVE_BAD_FLAG,
-        data={"ready_timeout_seconds": "40"},
+        data={"ready_timeout_seconds": "25"},
         # The others have acknowledged writes: going back would lose them.
         expects=_AHEAD,
         settle_seconds=20.0,
