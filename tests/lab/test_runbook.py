@@ -1,4 +1,4 @@
-"""A newcomer with a fresh clone, the README and the runbook: each of its commands, where it says, in its order."""
+"""A newcomer with a fresh clone, the README and the runbook: each command, where it says, in its order."""
 
 from __future__ import annotations
 
