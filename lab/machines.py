@@ -14,6 +14,7 @@ from typing import TypeVar
 import docker
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
+from docker.models.networks import Network
 from docker.models.volumes import Volume
 from docker.types import IPAMConfig, IPAMPool
 
@@ -23,6 +24,7 @@ from lab.images import Images
 from lab.shape import NETWORK, PREFIX, Node, Plan
 
 _BOOT_SECONDS = 90.0
+_NETWORK_SECONDS = 10.0
 _LABEL = PREFIX
 _OWNER = f"{PREFIX}.owner"
 _ARCHIVES = "/opt/lab/images"
@@ -133,7 +135,20 @@ def remove_all(client: docker.DockerClient) -> None:
     for volume in _volumes(client):
         volume.remove(force=True)
     for network in client.networks.list(names=[f"^{NETWORK}$"]):
-        network.remove()
+        _remove_network(network)
+
+
+def _remove_network(network: Network) -> None:
+    """Remove a network; the engine may hold the end of a container that is gone for a moment."""
+    deadline = time.monotonic() + _NETWORK_SECONDS
+    while True:
+        try:
+            network.remove()
+            return
+        except APIError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
 
 
 def anything_left(client: docker.DockerClient) -> bool:
