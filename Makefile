@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab lab-reset lab-down demo faults test test-unit test-plan test-lab lint clean
+.PHONY: help setup lab lab-reset lab-down demo faults test test-long test-unit test-plan test-lab lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ faults: setup ## Faults in every stage of real migrations; nothing may be lost (
 
 test: lint lab ## Every test: checks, unit tests, plan and the real migration (root)
 	$(BIN)/pytest tests
+
+test-long: lab ## Tests that take minutes each: what kubeadm does with a migrated cluster (root)
+	$(BIN)/pytest tests -m long
 
 test-unit: setup ## Tests that need no host; seconds
 	$(BIN)/pytest tests/unit
