@@ -22,7 +22,7 @@ from unstack.topology import Topology
 
 MANIFEST_SECONDS = 30
 # Its checks alone may wait 15 s for a pod.
-PLAN_SECONDS = 120
+PLAN_SECONDS = 90
 STANDING = "The control plane works on the external etcd; the stacked one was left running."
 
 

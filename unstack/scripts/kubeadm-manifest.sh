@@ -13,7 +13,9 @@ trap 'exit 1' HUP INT TERM
 cat >"$scratch/kubeadm.yaml"
 before=$(cat "$1"/* | sha256sum)
 timeout -k 5 "$2" kubeadm init phase control-plane apiserver --rootfs "$scratch" --config /kubeadm.yaml >"$scratch/output" 2>&1 ||
-    die "that kubeadm makes no kube-apiserver manifest of kubeadm-config (status $?): $(tail -n 3 "$scratch/output")" "one" \
+    die "that kubeadm makes no kube-apiserver manifest of kubeadm-config (status $?): $(
+        grep -v -e '^W' -e '^To see the stack' "$scratch/output" | tail -n 2
+    )" "one" \
         "mend what it says (\`kubectl -n kube-system edit configmap kubeadm-config\`), then run again"
 [ "$(cat "$1"/* | sha256sum)" = "$before" ] ||
     die "a manifest in $1 that changed while kubeadm was asked" "no edit meanwhile" "look at it, then run again"
