@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyinfra import host, inventory, logger
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
@@ -23,7 +25,7 @@ from unstack.topology import Topology
 MANIFEST_SECONDS = 30
 # Its checks alone may wait 15 s for a pod.
 PLAN_SECONDS = 90
-STANDING = "The control plane works on the external etcd; the stacked one was left running."
+STANDING = "The control plane works on the external etcd; no stacked etcd was stopped."
 
 
 @step
@@ -54,14 +56,15 @@ def _prove(run: Run) -> None:
     problems: list[Problem] = []
     for name, report in made.items():
         if name not in with_kubeadm:
-            _tell(run, name, "no kubeadm on this host: what it would make of kubeadm-config is not proven")
+            unproven = "no kubeadm on this host: what it would make of kubeadm-config is not proven"
+            _tell(run, name, unproven, logger.warning)
             continue
         differing = list(manifest_problems(name, report.get("manifest", ("",))[0], live[name]))
         if not differing:
             version = report["kubeadm"][0]
             _tell(run, name, f"kubeadm {version} makes a kube-apiserver manifest with the same etcd settings")
         problems += differing
-    if with_kubeadm:
+    if with_kubeadm and not problems:
         problems += _planned(run, inventory.get_host(with_kubeadm[0]), live[with_kubeadm[0]])
     if problems:
         raise refusal(problems, STANDING)
@@ -106,8 +109,7 @@ def _planned(run: Run, one: Host, live: ApiServerManifest) -> list[Problem]:
     return problems
 
 
-def _tell(run: Run, name: str, found: str) -> None:
+def _tell(run: Run, name: str, found: str, show: Callable[[str], None] = logger.info) -> None:
     """Show it, and note it for the report."""
-    show = logger.warning if found.startswith("no ") else logger.info
     show(f"    {name}: {found}")
     run.journal.record("kubeadm", host=name, found=found)
