@@ -42,7 +42,7 @@ def run_script(host: Host, name: str, *arguments: str, stdin: str | None = None)
     given = {} if stdin is None else {"_stdin": stdin}
     try:
         status, output = host.run_shell_command(
-            script(name, *arguments), print_output=False, print_input=False, **_privileges(host), **given
+            script(name, *arguments), print_output=False, print_input=False, **{**_privileges(host), **given}
         )
     # Whatever a broken connection raises in pyinfra and paramiko: the others must still be mended.
     except Exception as error:
