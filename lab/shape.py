@@ -110,12 +110,12 @@ def _node(role: str, index: int, subnet: str, pod_subnet: int | None) -> Node:
         node_name=hostname,
         container=f"{PREFIX}-{name}",
         role=role,
-        pod_subnet=None if pod_subnet is None else str(_pod_subnet(pod_subnet)),
+        pod_subnet=None if pod_subnet is None else _pod_subnet(pod_subnet),
     )
 
 
-def _pod_subnet(number: int) -> ipaddress.IPv4Network:
-    return next(itertools.islice(POD_SUBNET.subnets(new_prefix=24), number, None))
+def _pod_subnet(number: int) -> str:
+    return str(next(itertools.islice(POD_SUBNET.subnets(new_prefix=24), number, None)))
 
 
 def free_subnet(taken: list[str]) -> str:
