@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab lab-reset lab-down demo faults test test-long test-unit test-plan test-lab lint clean
+.PHONY: help setup browser lab lab-reset lab-down demo faults test test-long test-unit test-plan test-lab lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,10 +37,10 @@ faults: setup ## Faults in every stage of real migrations; nothing may be lost (
 	$(BIN)/python -m lab up
 	$(BIN)/python -m faults
 
-test: lint lab ## Every test: checks, unit tests, plan and the real migration (root)
+test: lint lab browser ## Every test: checks, unit tests, plan and the real migration (root)
 	$(BIN)/pytest tests
 
-test-long: lab ## Tests that take minutes each: what kubeadm does with a migrated cluster (root)
+test-long: lab browser ## The tests that take more than five minutes each (root)
 	$(BIN)/pytest tests -m long
 
 test-unit: setup ## Tests that need no host; seconds
@@ -49,8 +49,12 @@ test-unit: setup ## Tests that need no host; seconds
 test-plan: lab ## Tests of the order that pyinfra will run
 	$(BIN)/pytest tests/plan
 
-test-lab: lab ## Tests on the real cluster
+test-lab: lab browser ## Tests on the real cluster
 	$(BIN)/pytest tests/lab
+
+browser: # Debian's, for the tests that look at a report
+	@command -v chromium >/dev/null || \
+		{ echo "installing chromium"; apt-get update -q && apt-get install -qy --no-install-recommends chromium; }
 
 lint: setup ## ruff, mypy and shellcheck
 	@command -v shellcheck >/dev/null || \

@@ -1,4 +1,8 @@
-"""The lab of this repository, as `python -m lab up` wrote it down in .lab/lab.json."""
+"""The lab of this repository, as `python -m lab up` wrote it down in .lab/lab.json.
+
+Its settings are here and not in a file of group_data/: pyinfra reads all of those with every
+inventory, and a clone without a lab has none to read.
+"""
 
 import json
 from pathlib import Path
@@ -9,6 +13,13 @@ _file = Path(".lab/lab.json")
 if not _file.exists():
     raise InventoryError("there is no lab; run `make lab` first")
 _lab = json.loads(_file.read_text())
+_settings = {
+    "cluster": "lab",
+    # The newest etcd 3.5 that the lab could be given.
+    "etcd_image": _lab["etcd_image"],
+    # The lab has no CoreDNS.
+    "kubeadm_ignored_preflight_errors": ["CoreDNSUnsupportedPlugins", "CoreDNSMigration"],
+}
 _ssh = {
     "ssh_user": _lab["ssh_user"],
     "ssh_key": _lab["ssh_key"],
@@ -18,7 +29,10 @@ _ssh = {
 
 
 def _hosts(group):
-    return [(one["name"], {"ssh_hostname": one["ip"], "address": one["ip"], **_ssh}) for one in _lab[group]]
+    return [
+        (one["name"], {"ssh_hostname": one["ip"], "address": one["ip"], **_ssh, **_settings})
+        for one in _lab[group]
+    ]
 
 
 masters = _hosts("masters")

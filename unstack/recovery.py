@@ -129,11 +129,7 @@ def bring_back(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[st
 
     def one_back(one: Host) -> None:
         run_script(one, "bring-back", *places)
-        manifest = _live_manifest(one, run)
-        run_script(one, "await-apiserver", *await_arguments(manifest, READY_SECONDS))
-        run.note_api_server(one.name, "ready")
-        ready[one.name] = time.time()
-        run_script(one, "start-controllers", *controllers_arguments(run.topology))
+        manifest, ready[one.name] = _await_control_plane(one, run)
         arguments = await_arguments(manifest, READY_SECONDS)[1:5]
         run_script(one, "api-write", *arguments, f"unstack-{run.id.lower()}-{one.name.lower()}")
 
@@ -175,10 +171,7 @@ def _forward(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[str]
             if here.placement is not Placement.EXTERNAL:
                 new = observed[one.name].prepared or here.text
                 run.note_change(one.name, "kube-apiserver.yaml", here.text, new)
-        manifest = _live_manifest(one, run)
-        run_script(one, "await-apiserver", *await_arguments(manifest, READY_SECONDS))
-        run.note_api_server(one.name, "ready")
-        run_script(one, "start-controllers", *controllers_arguments(run.topology))
+        _await_control_plane(one, run)
         ready.append(one.name)
 
     _on_hosts(observed, carry_on)
@@ -199,10 +192,7 @@ def _finish_rollback(run: Run, observed: Mapping[str, MasterHost], silent: Seque
 
     def carry_on(one: Host) -> None:
         run_script(one, "return", *places)
-        manifest = _live_manifest(one, run)
-        run_script(one, "await-apiserver", *await_arguments(manifest, READY_SECONDS))
-        run.note_api_server(one.name, "ready")
-        run_script(one, "start-controllers", *controllers_arguments(run.topology))
+        _await_control_plane(one, run)
         ready.append(one.name)
 
     _on_hosts(observed, carry_on)
@@ -212,6 +202,16 @@ def _finish_rollback(run: Run, observed: Mapping[str, MasterHost], silent: Seque
         "mend what failed, then run tasks/rollback.py again",
     )
     _name_silent(silent)
+
+
+def _await_control_plane(one: Host, run: Run) -> tuple[ApiServerManifest, float]:
+    """Wait until all three components run on a host; its API server's manifest, and when that was ready."""
+    manifest = _live_manifest(one, run)
+    run_script(one, "await-apiserver", *await_arguments(manifest, READY_SECONDS))
+    run.note_api_server(one.name, "ready")
+    ready = time.time()
+    run_script(one, "start-controllers", *controllers_arguments(run.topology))
+    return manifest, ready
 
 
 def _live_manifest(one: Host, run: Run) -> ApiServerManifest:

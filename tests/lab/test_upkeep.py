@@ -12,7 +12,7 @@ from demo.objects import create_namespace, listed, missing
 from demo.writers import LOAD_BALANCER, Writers
 from lab import Lab, Node
 from lab.state import KUBECONFIG
-from tests.commands import REPOSITORY, pyinfra
+from tests.commands import REPOSITORY, pyinfra, state_of
 
 PKI = REPOSITORY / ".unstack/lab/pki"
 # No write may wait longer than this for a certificate.
@@ -86,6 +86,20 @@ def test_renewed_certificates_are_shown_without_a_restart_and_without_a_gap(migr
     for node in lab.etcd:
         status, output = lab.exec(node, "docker exec etcd etcdctl endpoint health --cluster")
         assert status == 0, output
+
+
+def test_a_rollback_is_refused_where_the_stacked_certificates_would_not_last(migrated_lab: Lab) -> None:
+    before = state_of(migrated_lab)
+    # kubeadm's last a year, its CA ten.
+    limit = ("--data", "minimum_certificate_days=400")
+    outcome = pyinfra("-y", *limit, "inventories/lab.py", "tasks/rollback.py")
+    assert outcome.status == 1, outcome.text
+    for node in migrated_lab.masters:
+        for name in ("etcd/server.crt", "etcd/peer.crt", "apiserver-etcd-client.crt"):
+            line = f"{node.name}: found /etc/kubernetes/pki/{name}, which expires on "
+            assert line in outcome.log, outcome.text
+    assert "etcd/ca.crt" not in outcome.log
+    assert state_of(migrated_lab) == before
 
 
 def test_a_cluster_that_is_not_migrated_has_no_certificates_to_renew(fresh_lab: Lab) -> None:

@@ -7,35 +7,17 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from tests.documents import DOCUMENTS, REPOSITORY, code
 from unstack.settings import Settings
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DOCUMENTS = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
 GROUP_DATA = tuple(REPOSITORY / "group_data" / f"{name}.py" for name in ("all", "masters", "etcd"))
 
 CHECKED = ("pyinfra ", "make ", "python -m ")
 PYINFRA_FLAGS = {"--dry", "-y", "--yes", "--json", "-v", "-vv", "-vvv", "--debug"}
 
-FENCE = re.compile(r"^ *(```|~~~)")
-INLINE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TASK = re.compile(r"\btasks/[\w-]+\.py\b")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
-
-
-def code(text: str) -> Iterator[str]:
-    """Each line of fenced and indented blocks, and each inline code, of a document."""
-    prose, fenced = [], False
-    for line in text.replace("\\\n", " ").splitlines():
-        if FENCE.match(line):
-            fenced = not fenced
-        elif fenced or line.startswith("    "):
-            yield line.strip()
-        else:
-            prose.append(line)
-    for paragraph in "\n".join(prose).split("\n\n"):
-        for match in INLINE.finditer(paragraph):
-            yield " ".join(match[2].split())
 
 
 def commands(text: str) -> Iterator[list[str]]:

@@ -48,11 +48,12 @@ class ObservedMaster(FactBase[MasterHost | None]):
 class ObservedCertificates(FactBase[Mapping[str, datetime] | None]):
     """{path: end} of the certificates in use on a control plane host, or None where unread.
 
-    A fact of its own: `ObservedMaster` is read inside the outage too, where nobody asks for these.
+    With `paths` those of these files that are there, whoever uses them. A fact of its own:
+    `ObservedMaster` is read inside the outage too, where nobody asks for these.
     """
 
-    def command(self) -> StringCommand:
-        return script("observe-certificates")
+    def command(self, paths: tuple[str, ...] = ()) -> StringCommand:
+        return script("observe-certificates", *paths)
 
     def process(self, output: list[str]) -> Mapping[str, datetime]:
         return parsed(read_certificates, output)

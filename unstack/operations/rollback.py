@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from enum import Enum
 from functools import partial
 
-from pyinfra import host, logger
+from pyinfra import host, inventory, logger
 from pyinfra.api.exceptions import OperationError
 
+from unstack import stacked_certificates
 from unstack.facts.cluster import (
     external_members,
     forget_masters,
@@ -17,6 +19,7 @@ from unstack.facts.cluster import (
     observe_master,
     placed,
 )
+from unstack.facts.hosts import ObservedCertificates
 from unstack.guard import Commands, action, is_executing, step
 from unstack.manifest import ManifestError, with_kept_etcd
 from unstack.observations import COMPONENTS, MasterHost
@@ -25,7 +28,7 @@ from unstack.operations.pki import KEY_MODE, put_file
 from unstack.placement import Placement, split
 from unstack.problems import Problem
 from unstack.recovery import after_failure, bring_back
-from unstack.run import Run, refusal
+from unstack.run import Run, read, refusal
 from unstack.scripts import script
 from unstack.topology import Topology
 
@@ -81,15 +84,19 @@ def find_way_back(run: Run) -> Commands:
         run.results["nothing to confirm"] = way is Way.NONE
         logger.info(f"    {way.value}")
     if way is Way.DATA:
-        problems = [
-            problem
-            for name, one in known_masters(run).items()
-            for problem in _missing(name, one, placed(name, one, run.topology).placement)
-        ] + [
-            Problem(name, "an unhealthy external member", "a healthy one: its data goes back", "mend it")
-            for name, status in external_members(run.topology).items()
-            if not status.is_healthy
-        ]
+        problems = (
+            [
+                problem
+                for name, one in known_masters(run).items()
+                for problem in _missing(name, one, placed(name, one, run.topology).placement)
+            ]
+            + [problem for name, one in known_masters(run).items() for problem in _outlived(run, name, one)]
+            + [
+                Problem(name, "an unhealthy external member", "a healthy one: its data goes back", "mend it")
+                for name, status in external_members(run.topology).items()
+                if not status.is_healthy
+            ]
+        )
         if problems:
             raise refusal(problems)
     host.noop(way.value)
@@ -107,6 +114,16 @@ def _missing(name: str, one: MasterHost, placement: Placement) -> list[Problem]:
     if not one.has_restore_tool and "etcd" not in one.live:
         problems.append(Problem(name, "no etcdutl", "the one kept by the confirmation", MEND))
     return problems
+
+
+def _outlived(run: Run, name: str, one: MasterHost) -> Iterator[Problem]:
+    try:
+        wanted = stacked_certificates.paths({**one.live, **one.kept})
+    except ManifestError as error:
+        raise OperationError(f"{name}: {error}") from None
+    ends = read([inventory.get_host(name)], ObservedCertificates, paths=wanted)[name]
+    days = run.topology.settings.minimum_certificate_days
+    return stacked_certificates.problems(name, wanted, ends, datetime.now(timezone.utc), days)
 
 
 @step
