@@ -125,8 +125,11 @@ def test_confirm_lets_kubeadm_prove_it_and_changes_nothing(migrated_lab: Lab) ->
     for node in lab.masters:
         assert f"{node.name}: {made}" in outcome.text
     # kubeadm's own check is a job, which goes away with its pod.
-    job = ("pod", "--selector=job-name=upgrade-health-check", "--namespace=kube-system")
-    lab.kubectl("wait", "--for=delete", *job, "--timeout=30s")
+    job = ("pod", "--selector=job-name=upgrade-health-check", "--namespace=kube-system", "-o", "name")
+    deadline = time.monotonic() + 30
+    while lab.kubectl("get", *job):
+        assert time.monotonic() < deadline
+        time.sleep(1)
     assert [_sh(lab, node, EVERYTHING) for node in lab.masters] == before
     assert state_of(lab) == state
     reports = sorted((REPOSITORY / ".unstack/lab/reports").iterdir())
