@@ -13,3 +13,6 @@ state_directory = "/var/lib/unstack"
 # How long the old control plane may take to stop, and the new one to become ready.
 fence_timeout_seconds = 120
 ready_timeout_seconds = 300
+
+# Checks of `kubeadm upgrade plan` to ignore in the confirmation, such as "CoreDNSUnsupportedPlugins".
+kubeadm_ignored_preflight_errors = []

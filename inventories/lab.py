@@ -17,6 +17,8 @@ _settings = {
     "cluster": "lab",
     # The newest etcd 3.5 that the lab could be given.
     "etcd_image": _lab["etcd_image"],
+    # The lab has no CoreDNS.
+    "kubeadm_ignored_preflight_errors": ["CoreDNSUnsupportedPlugins", "CoreDNSMigration"],
 }
 _ssh = {
     "ssh_user": _lab["ssh_user"],

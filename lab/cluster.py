@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import docker
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lab import keys, machines
+from lab import keys, machines, shape
 from lab.errors import LabError
 from lab.images import STACKED_ETCD_TAG
 from lab.paths import RECIPES
@@ -27,6 +28,9 @@ _templates = Environment(
 )
 # kubeadm's checks do not know containers; what they would find is no fault here.
 _KUBEADM_OPTIONS = "--ignore-preflight-errors=all"
+_CRI_SOCKET = "/var/run/dockershim.sock"
+_CONFIG = "/root/kubeadm.yaml"
+_CONFIG_NOW = "/root/kubeadm-now.yaml"
 
 
 def make_machine(lab: Lab, node: Node, archives: Sequence[Path] = ()) -> None:
@@ -69,10 +73,7 @@ def create(lab: Lab) -> None:
     join = _join_command(lab.client, first)
     for node in others:
         with step(f"kubeadm join of {node.name}"):
-            key = _certificate_key(lab.client, first)
-            options = f"--control-plane --certificate-key {key}"
-            options += f" --apiserver-advertise-address {node.ip}"
-            _join(lab, node, f"{join} {options}")
+            _join_as_master(lab, node, join, _certificate_key(lab.client, first, _CONFIG))
     if lab.workers:
         with step(f"kubeadm join of {len(lab.workers)} workers"):
             machines.parallel(lambda node: _join(lab, node, join), lab.workers)
@@ -85,6 +86,38 @@ def create(lab: Lab) -> None:
     # Masters run pods too: a lab needs few machines that way.
     names = [node.node_name for node in lab.masters]
     lab.kubectl("taint", "nodes", *names, "node-role.kubernetes.io/master-")
+
+
+@contextmanager
+def spare_master(lab: Lab) -> Iterator[Node]:
+    """A machine that could become one more master; removed afterwards, and with it its image store."""
+    node = shape.spare_master(lab.plan)
+    try:
+        make_machine(lab, node)
+        yield node
+    finally:
+        machines.remove(lab.client, node)
+        machines.remove_image_store(lab.client, node)
+
+
+def join_master(lab: Lab, node: Node) -> None:
+    """Join a machine as one more master, by what kubeadm-config says now.
+
+    The first master has to be told it again: `kubeadm init phase upload-certs` reads no ConfigMap, and
+    the files that it gives to a new master depend on where etcd is.
+    """
+    first = lab.masters[0]
+    field = "jsonpath={.data.ClusterConfiguration}"
+    configuration = lab.kubectl("-n", "kube-system", "get", "configmap", "kubeadm-config", "-o", field)
+    version = next(line for line in configuration.splitlines() if line.startswith("apiVersion: "))
+    init = f"{version}\nkind: InitConfiguration\nnodeRegistration:\n  criSocket: {_CRI_SOCKET}\n---\n"
+    machines.check(
+        lab.client,
+        first.container,
+        f"umask 077 && printf %s {shlex.quote(init + configuration)} >{_CONFIG_NOW}",
+    )
+    join = _join_command(lab.client, first)
+    _join_as_master(lab, node, join, _certificate_key(lab.client, first, _CONFIG_NOW))
 
 
 def _init(lab: Lab, first: Node) -> None:
@@ -100,8 +133,8 @@ def _init(lab: Lab, first: Node) -> None:
         lab.client,
         first.container,
         # Without the addons no image is needed that is not here: CoreDNS and kube-proxy.
-        f"printf %s {shlex.quote(config)} >/root/kubeadm.yaml && kubeadm init"
-        f" --config /root/kubeadm.yaml {_KUBEADM_OPTIONS} --skip-phases=addon --upload-certs",
+        f"printf %s {shlex.quote(config)} >{_CONFIG} && kubeadm init"
+        f" --config {_CONFIG} {_KUBEADM_OPTIONS} --skip-phases=addon --upload-certs",
     )
 
 
@@ -113,20 +146,25 @@ def _join_command(client: docker.DockerClient, first: Node) -> str:
     raise LabError(f"{first.name}: kubeadm printed no join command")
 
 
-def _certificate_key(client: docker.DockerClient, first: Node) -> str:
+def _certificate_key(client: docker.DockerClient, first: Node, config: str) -> str:
     output = machines.check(
         client,
         first.container,
-        "kubeadm init phase upload-certs --upload-certs --config /root/kubeadm.yaml 2>/dev/null",
+        f"kubeadm init phase upload-certs --upload-certs --config {config} 2>/dev/null",
     )
     return output.strip().splitlines()[-1]
+
+
+def _join_as_master(lab: Lab, node: Node, join: str, certificate_key: str) -> None:
+    options = f"--control-plane --certificate-key {certificate_key}"
+    _join(lab, node, f"{join} {options} --apiserver-advertise-address {node.ip}")
 
 
 def _join(lab: Lab, node: Node, command: str) -> None:
     machines.check(
         lab.client,
         node.container,
-        f"{command} {_KUBEADM_OPTIONS} --cri-socket /var/run/dockershim.sock --node-name {node.node_name}",
+        f"{command} {_KUBEADM_OPTIONS} --cri-socket {_CRI_SOCKET} --node-name {node.node_name}",
     )
 
 

@@ -36,6 +36,7 @@ def write(plan: Plan) -> None:
 def files(node: Node) -> dict[str, tuple[bytes, int]]:
     """The files (path -> content, mode) that make a machine known and open to the person."""
     private = _host_key(node)
+    _ensure(private)  # that of a machine which is made later than the lab
     return {
         _HOST_KEY: (private.read_bytes(), 0o600),
         f"{_HOST_KEY}.pub": (_public(private).encode() + b"\n", 0o644),

@@ -8,6 +8,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -126,6 +127,12 @@ def remove(client: docker.DockerClient, node: Node) -> None:
         if error.status_code != 409:
             raise
         wait_until(lambda: not _exists(client, node.container), 30, f"{node.container} is gone")
+
+
+def remove_image_store(client: docker.DockerClient, node: Node) -> None:
+    """Remove the images of a machine that has been removed, where there are any."""
+    with suppress(NotFound):
+        client.volumes.get(_docker_volume(node)).remove(force=True)
 
 
 def remove_all(client: docker.DockerClient) -> None:

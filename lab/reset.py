@@ -12,7 +12,7 @@ from lab import cluster, health, machines, pristine
 from lab.errors import LabError
 from lab.paths import exclusive
 from lab.progress import step
-from lab.shape import Node
+from lab.shape import Node, spare_master
 from lab.state import Lab
 
 _HEALTHY_SECONDS = 120.0
@@ -35,7 +35,9 @@ def renew(lab: Lab) -> None:
     machines.create_network(lab.client, lab.plan.subnet)
     with step("making all machines anew"):
         # All at once: a member of the old cluster must not meet one of the pristine cluster.
-        machines.parallel(lambda node: machines.remove(lab.client, node), lab.plan.nodes)
+        # The spare master too: it belongs to no shape, and is removed by who made it.
+        everything = (*lab.plan.nodes, spare_master(lab.plan))
+        machines.parallel(lambda node: machines.remove(lab.client, node), everything)
         since = datetime.now(timezone.utc)
         cluster.start_load_balancer(lab)
         machines.parallel(renew_one, lab.plan.nodes)

@@ -77,34 +77,45 @@ class Plan:
 
 def plan(shape: Shape, subnet: str) -> Plan:
     """Names and addresses for every machine of this shape."""
-    network = ipaddress.ip_network(subnet)
-    pod_subnets = itertools.islice(POD_SUBNET.subnets(new_prefix=24), 1, None)
+    pod_subnets = itertools.count(1)
 
     def machines(role: str, count: int) -> tuple[Node, ...]:
-        found = []
-        for index in range(count):
-            name = f"{role}-{index + 1}"
-            hostname = _HOSTNAMES.get(name, name)
-            found.append(
-                Node(
-                    name=name,
-                    ip=str(network[_FIRST_HOST[role] + index]),
-                    hostname=hostname,
-                    node_name=hostname,
-                    container=f"{PREFIX}-{name}",
-                    role=role,
-                    pod_subnet=None if role == "etcd" else str(next(pod_subnets)),
-                )
-            )
-        return tuple(found)
+        return tuple(
+            _node(role, index, subnet, None if role == "etcd" else next(pod_subnets))
+            for index in range(count)
+        )
 
     return Plan(
         subnet=subnet,
-        load_balancer_ip=str(network[_LOAD_BALANCER_HOST]),
+        load_balancer_ip=str(ipaddress.ip_network(subnet)[_LOAD_BALANCER_HOST]),
         masters=machines("master", shape.masters),
         workers=machines("worker", shape.workers),
         etcd=machines("etcd", shape.etcd),
     )
+
+
+def spare_master(plan: Plan) -> Node:
+    """One master more than the plan has, for a machine that is made and removed again."""
+    return _node("master", len(plan.masters), plan.subnet, len(plan.masters + plan.workers) + 1)
+
+
+def _node(role: str, index: int, subnet: str, pod_subnet: int | None) -> Node:
+    """The machine of this index, from 0, of its role; `pod_subnet` is the number of its pods' subnet."""
+    name = f"{role}-{index + 1}"
+    hostname = _HOSTNAMES.get(name, name)
+    return Node(
+        name=name,
+        ip=str(ipaddress.ip_network(subnet)[_FIRST_HOST[role] + index]),
+        hostname=hostname,
+        node_name=hostname,
+        container=f"{PREFIX}-{name}",
+        role=role,
+        pod_subnet=None if pod_subnet is None else _pod_subnet(pod_subnet),
+    )
+
+
+def _pod_subnet(number: int) -> str:
+    return str(next(itertools.islice(POD_SUBNET.subnets(new_prefix=24), number, None)))
 
 
 def free_subnet(taken: list[str]) -> str:

@@ -5,6 +5,7 @@ import pyinfra
 from unstack.operations.confirm import await_heartbeats, show_members, write_through
 from unstack.operations.cutover import retire_stacked_member
 from unstack.operations.kubeadm_config import merge_kubeadm_config
+from unstack.operations.kubeadm_proof import prove_by_kubeadm
 from unstack.operations.outcome import write_outcome
 from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import MASTERS
@@ -18,6 +19,7 @@ def confirm() -> None:
     await_heartbeats(run, name="Wait for the leases of components and nodes")
     checkpoint("confirmed")
     merge_kubeadm_config(run, name="Merge the external endpoints into kubeadm-config")
+    prove_by_kubeadm(run, name="Let kubeadm prove that it keeps the external etcd")
     if in_group(MASTERS):
         retire_stacked_member(run, name="Stop the stacked etcd, its data kept")
     checkpoint("retired")

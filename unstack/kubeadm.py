@@ -63,6 +63,21 @@ def with_kept_etcd(current: str, kept: str) -> str:
     return new
 
 
+def with_init_configuration(text: str, *, advertise_address: str, bind_port: int) -> str:
+    """The ClusterConfiguration `text` behind what else `kubeadm init` wants to know of a host.
+
+    The node's name is no part of what is made for the API server; left out, kubeadm would refuse a
+    hostname that is none. Raises KubeadmConfigError where `text` is missing or of an unknown kind or version.
+    """
+    init = {
+        "apiVersion": _document(text, "kubeadm-config")["apiVersion"],
+        "kind": "InitConfiguration",
+        "localAPIEndpoint": {"advertiseAddress": advertise_address, "bindPort": bind_port},
+        "nodeRegistration": {"name": "node"},
+    }
+    return f"{json.dumps(init)}\n---\n{text.removeprefix('---').lstrip()}"
+
+
 def _document(text: str, name: str) -> dict[str, Any]:
     document = _load(text, name)
     if not isinstance(document, dict):

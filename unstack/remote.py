@@ -33,15 +33,16 @@ def _privileges(host: Host) -> dict[str, Any]:
     return {key: value for key, value in arguments.items() if key in CONNECTOR_ARGUMENT_KEYS}
 
 
-def run_script(host: Host, name: str, *arguments: str) -> list[str]:
-    """Run `unstack/scripts/<name>.sh` on a host and return its lines.
+def run_script(host: Host, name: str, *arguments: str, stdin: str | None = None) -> list[str]:
+    """Run `unstack/scripts/<name>.sh` on a host, with the text on its standard input, and return its lines.
 
     Raises OperationError with the host's name and the script's own words where it fails, and
     where the host is not there any more.
     """
+    given = {} if stdin is None else {"_stdin": stdin}
     try:
         status, output = host.run_shell_command(
-            script(name, *arguments), print_output=False, print_input=False, **_privileges(host)
+            script(name, *arguments), print_output=False, print_input=False, **{**_privileges(host), **given}
         )
     # Whatever a broken connection raises in pyinfra and paramiko: the others must still be mended.
     except Exception as error:

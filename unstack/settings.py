@@ -17,6 +17,8 @@ MAXIMUM_EXPIRY_HOURS = 876_000  # 100 years
 AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*[A-Za-z0-9_-]$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+# A check as kubeadm names it, "Port-10250" and "FileAvailable--etc-kubernetes-..." among them; or "all".
+PreflightCheck = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*$")]
 
 
 class Strict(BaseModel):
@@ -150,6 +152,7 @@ class Settings(Strict):
     kept_directory: AbsolutePath = "/etc/kubernetes/unstack"
     fence_timeout_seconds: Seconds = 120
     ready_timeout_seconds: Seconds = 300
+    kubeadm_ignored_preflight_errors: tuple[PreflightCheck, ...] = ()
 
     etcd_image: str
     etcd_version: str | None = None

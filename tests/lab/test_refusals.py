@@ -165,3 +165,31 @@ def test_refuses_an_unreachable_host_an_unhealthy_member_and_a_missing_manifest(
         "master-2: no kube-scheduler.yaml in /etc/kubernetes/manifests",
         "master-3: a stacked etcd member that does not answer",
     )
+
+
+def test_refuses_a_kubeadm_config_that_can_not_be_merged(fresh_lab: Lab) -> None:
+    lab = fresh_lab
+    where = ("-n", "kube-system")
+    field = "jsonpath={.data.ClusterConfiguration}"
+    old = lab.kubectl(*where, "get", "configmap", "kubeadm-config", "-o", field)
+    external = "  external:\n    endpoints:\n    - https://192.0.2.31:2379\n"
+    local = old[old.index("  local:\n") : old.index("imageRepository:")]
+    before = state_of(lab)
+
+    def refused_with(found: str) -> None:
+        _refused(pyinfra("-y", "inventories/lab.py", "deploy.py"), f"cluster: {found}")
+
+    def put(text: str) -> None:
+        patch = json.dumps({"data": {"ClusterConfiguration": text}})
+        lab.kubectl(*where, "patch", "configmap", "kubeadm-config", "--patch", patch)
+
+    put(old.replace("kubeadm.k8s.io/v1beta2", "kubeadm.k8s.io/v1beta9"))
+    refused_with("kubeadm-config has apiVersion kubeadm.k8s.io/v1beta9, known are")
+    put(old.replace(local, external))
+    refused_with("kubeadm-config names another external etcd already: ['https://192.0.2.31:2379']")
+    lab.kubectl(*where, "delete", "configmap", "kubeadm-config")
+    refused_with("no ClusterConfiguration in the ConfigMap kubeadm-config of kube-system")
+    assert state_of(lab) == before
+    lab.kubectl(*where, "create", "configmap", "kubeadm-config", f"--from-literal=ClusterConfiguration={old}")
+    outcome = pyinfra("-y", "inventories/lab.py", "tasks/preflight.py")
+    assert outcome.status == 0, outcome.text

@@ -44,6 +44,7 @@ ORDER = [
     "confirm.py | Wait for the leases of components and nodes",
     "confirm.py | --- confirmed ---",
     "confirm.py | Merge the external endpoints into kubeadm-config",
+    "confirm.py | Let kubeadm prove that it keeps the external etcd",
     "confirm.py | Stop the stacked etcd, its data kept",
     "confirm.py | --- retired ---",
     "confirm.py | Show members, status and health",

@@ -11,6 +11,7 @@ from tests.unit.cluster import (
     APISERVER,
     CONTENT,
     ETCD,
+    MANIFESTS,
     cluster,
     etcd_host,
     fenced_master,
@@ -26,6 +27,9 @@ from unstack.problems import Problem
 
 OURS = Restored("20261124T000000Z", "ab", 100, initial_cluster_token("test", "20261124T000000Z"), "cd")
 EXTERNAL = "https://172.30.0.31:2379,https://172.30.0.32:2379,https://172.30.0.33:2379"
+
+
+KUBEADM_CONFIG = (MANIFESTS / "ClusterConfiguration.yaml").read_text()
 
 
 def _one_master(**changes: object) -> Cluster:
@@ -45,6 +49,7 @@ def _one_member(**changes: object) -> Cluster:
 
 def test_finds_nothing_wrong_with_a_healthy_cluster() -> None:
     assert judge(cluster()) == []
+    assert judge(cluster(kubeadm_config=KUBEADM_CONFIG)) == []
 
 
 def _manifest(old: str, new: str) -> dict[str, str]:
@@ -58,6 +63,26 @@ def _manifest(old: str, new: str) -> dict[str, str]:
         (_one_master(clock_offset_seconds=2.5), "master-2", "a clock 2.5 s ahead"),
         (_one_host(clock_offset_seconds=-3), "etcd-2", "a clock 3.0 s behind"),
         (_one_master(has_curl=False), "master-2", "no curl"),
+        (cluster(kubeadm_config=""), "cluster", "no ClusterConfiguration in the ConfigMap kubeadm-config"),
+        (
+            cluster(kubeadm_config=KUBEADM_CONFIG.replace("v1beta2", "v1beta9")),
+            "cluster",
+            "apiVersion kubeadm.k8s.io/v1beta9",
+        ),
+        (
+            cluster(
+                kubeadm_config=KUBEADM_CONFIG.replace(
+                    "local:", "external: {endpoints: [https://a:2379]}\n  x:"
+                )
+            ),
+            "cluster",
+            "another external etcd already: ['https://a:2379']",
+        ),
+        (
+            _one_master(live=_manifest("pki/apiserver-etcd-client.crt", "pki/sub/apiserver-etcd-client.crt")),
+            "master-2",
+            "certificate would lie in /etc/kubernetes/pki/sub/etcd-external",
+        ),
         (_one_master(same_filesystem=False), "master-2", "another filesystem"),
         (_one_master(live={"etcd": master().live["etcd"]}), "master-2", "no kube-apiserver.yaml"),
         (

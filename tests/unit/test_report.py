@@ -74,6 +74,7 @@ MIGRATED = [
     *operation(17.0, "tasks/cutover.py | Wait for the API server on the external etcd", MASTERS, seconds=9.9),
     at(16.5, "api server", host="master-1", state="ready"),
     at(17.0, "stage", stage="cutover", result="ok"),
+    at(39.0, "kubeadm", host="master-2", found="no kubeadm on this host"),
     at(40.0, "stage", stage="confirm", result="ok"),
 ]
 REASON = "a step failed on etcd-1: tasks/start.py | Start the member"
@@ -402,6 +403,11 @@ def test_steps_are_folded_and_told_once_for_all_hosts(migrated: Report) -> None:
     assert (fence[0].task, fence[0].start) == ("fence", 3.0)
     folded = page(migrated).rsplit("<details>", 1)[1]
     assert "Fence: stop API server" in folded.split("</details>")[0]
+
+
+def test_tells_what_kubeadm_made_of_it_and_where_it_could_not_be_asked(migrated: Report) -> None:
+    assert "master-2: no kubeadm on this host" in [step.text for step in migrated.steps]
+    assert "master-2: no kubeadm on this host" in page(migrated)
 
 
 def test_says_how_to_roll_back_and_what_is_kept(migrated: Report, brought_back: Report) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pyinfra import host, inventory
+from pyinfra import host, inventory, logger
 from pyinfra.api import StringCommand
 from pyinfra.api.exceptions import OperationError
 
@@ -13,12 +13,15 @@ from unstack.facts.api import ApiObject
 from unstack.facts.cluster import observe_master, placed
 from unstack.guard import Commands, is_executing, step
 from unstack.kubeadm import KubeadmConfigError, with_external_etcd, with_kept_etcd
+from unstack.manifest import ManifestError, pki_directory
 from unstack.observations import parse_report
 from unstack.operations.cutover import access_of
 from unstack.operations.pki import KEY_MODE, put_file
 from unstack.operations.rollback import Way, way_of
 from unstack.placement import Placement
 from unstack.remote import run_script
+from unstack.report.diff import diff_lines
+from unstack.report.source import Change
 from unstack.run import Run, read
 from unstack.scripts import script
 from unstack.topology import Topology
@@ -46,16 +49,14 @@ def merge_kubeadm_config(run: Run) -> Commands:
     if not is_executing() and not observed.running("kube-apiserver"):
         yield _patch(access, "")  # nobody can be asked: a run that died has left the fence closed
         return
-    old = _cluster_configuration(access)
-    directory = here.manifest.etcd_certfile.rsplit("/", 1)[0]
-    if here.placement is not Placement.EXTERNAL:
-        if is_executing():
-            raise OperationError(
-                f"{host.name}: found an API server on the stacked etcd; expected the external one;"
-                " to do: run tasks/cutover.py first"
-            )
-        directory = "/"  # only to see that there is something to merge
+    old = cluster_configuration(access)
+    if here.placement is not Placement.EXTERNAL and is_executing():
+        raise OperationError(
+            f"{host.name}: found an API server on the stacked etcd; expected the external one;"
+            " to do: run tasks/cutover.py first"
+        )
     try:
+        directory = pki_directory(here.manifest)
         new = with_external_etcd(
             old,
             endpoints=topology.client_urls,
@@ -63,11 +64,12 @@ def merge_kubeadm_config(run: Run) -> Commands:
             certfile=f"{directory}/client.crt",
             keyfile=f"{directory}/client.key",
         )
-    except KubeadmConfigError as error:
+    except (KubeadmConfigError, ManifestError) as error:
         raise OperationError(f"{host.name}: {error}") from None
     if new == old:
         host.noop("kubeadm-config names the external cluster")
         return
+    _show(old, new)
     yield from put_file(_kept(topology), old, KEY_MODE)
     yield _patch(access, new)
     run.note_change(host.name, FILE, old, new)
@@ -93,7 +95,7 @@ def return_kubeadm_config(run: Run) -> Commands:
     if "file" not in found:
         host.noop("kubeadm-config was never changed")
         return
-    current = _cluster_configuration(access)
+    current = cluster_configuration(access)
     try:
         new = with_kept_etcd(current, found["file"][0])
     except KubeadmConfigError as error:
@@ -101,11 +103,19 @@ def return_kubeadm_config(run: Run) -> Commands:
     if new == current:
         host.noop("kubeadm-config names the stacked etcd")
         return
+    _show(current, new)
     yield _patch(access, new)
     run.note_change(host.name, FILE, current, new)
 
 
-def _cluster_configuration(access: ApiAccess) -> str:
+def _show(old: str, new: str) -> None:
+    """The lines that differ, also while the plan is made: the operator decides by it."""
+    for line in diff_lines(Change(host.name, FILE, old, new), context=0):
+        logger.info(f"    {line}")
+
+
+def cluster_configuration(access: ApiAccess) -> str:
+    """The ClusterConfiguration of kubeadm-config, asked of this host's own API server; "" if none."""
     config = read([inventory.get_host(host.name)], ApiObject, access=access, path=PATH)[host.name]
     text: str = config.get("data", {}).get("ClusterConfiguration", "")
     return text

@@ -12,10 +12,13 @@ from pyinfra import host, inventory, logger
 from pyinfra.api import FactBase
 from pyinfra.api.host import Host
 
+from unstack.api_access import api_access
 from unstack.facts.access import RootWithoutPassword, UserId
+from unstack.facts.api import ApiObject
 from unstack.facts.cluster import etcd_host_arguments, master_arguments
 from unstack.facts.hosts import ObservedCertificates, ObservedEtcdHost, ObservedMaster, ObservedMember
 from unstack.guard import Commands, step
+from unstack.manifest import ManifestError
 from unstack.members import MemberStatus
 from unstack.observations import EtcdHost, MasterHost
 from unstack.operations.prepare import TEMPLATES
@@ -26,6 +29,8 @@ from unstack.run import Run, etcd_hosts, masters, no_connection, on_each, refusa
 from unstack.topology import MASTERS, Topology
 
 T = TypeVar("T")
+
+KUBEADM_CONFIG_LIST = "/api/v1/namespaces/kube-system/configmaps?fieldSelector=metadata.name%3Dkubeadm-config"
 
 # The API servers compact every five minutes; two compactions never fall into three seconds.
 COMPARISONS = 3
@@ -97,7 +102,7 @@ def read_cluster(run: Run) -> Cluster:
         unread=tuple(unread),
     )
     if cluster.phase is not Phase.EXTERNAL:
-        cluster = _with_certificates(cluster)
+        cluster = _with_kubeadm_config(_with_certificates(cluster))
     return _with_stacked(cluster) if cluster.phase is Phase.STACKED else _with_external(cluster)
 
 
@@ -150,6 +155,27 @@ def _with_certificates(cluster: Cluster) -> Cluster:
     ]
     certificates = {name: one for name, one in found.items() if one is not None}
     return replace(cluster, certificates=certificates, unread=(*cluster.unread, *unread))
+
+
+def _with_kubeadm_config(cluster: Cluster) -> Cluster:
+    """kubeadm-config by the first API server that answers; behind a fence there may be none.
+
+    Listed by its name: one that does not exist is an empty list, which is an answer.
+    """
+    for name, master in cluster.masters.items():
+        here = cluster.placed(name)
+        if here is None or not master.live.get("kube-apiserver") or not master.running("kube-apiserver"):
+            continue
+        try:
+            access = api_access(here.manifest)
+        except ManifestError:
+            continue  # a rule of its own
+        listed = _get(inventory.get_host(name), ApiObject, access=access, path=KUBEADM_CONFIG_LIST)
+        if listed is not None:
+            (found,) = listed.get("items") or [{}]
+            text = (found.get("data") or {}).get("ClusterConfiguration") or ""
+            return replace(cluster, kubeadm_config=text)
+    return cluster
 
 
 def _with_stacked(cluster: Cluster) -> Cluster:

@@ -177,10 +177,15 @@ def issue(authority: Authority, wanted: Wanted, now: datetime) -> Pair:
 
 
 def key_pem(key: PrivateKey) -> str:
-    """The key as unencrypted PKCS#8 PEM, the form that etcd and kube-apiserver read."""
+    """The key as unencrypted PEM in the form of its own algorithm (SEC 1, PKCS#1), as kubeadm writes keys.
+
+    etcd and kube-apiserver read PKCS#8 too, but `kubeadm join` does not for ECDSA: it would refuse the
+    API servers' key that `kubeadm init phase upload-certs` carries to a new master ("unknown data found
+    in Secret entry", kubeadm's copycerts with client-go's ParsePublicKeysPEM).
+    """
     return key.private_bytes(
         serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
+        serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     ).decode()
 

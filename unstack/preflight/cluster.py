@@ -26,6 +26,7 @@ class Cluster:
     external: Mapping[str, MemberStatus] = field(default_factory=dict)
     certificates: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)  # {path: end}
     manifest_template: str = ""
+    kubeadm_config: str | None = None  # its ClusterConfiguration, "" without; None where nobody answered
     unread: tuple[Problem, ...] = ()
     read_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 

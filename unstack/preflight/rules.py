@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from unstack.pki import settings_problems
 from unstack.placement import Phase
-from unstack.preflight import control_plane, etcd_hosts, stacked
+from unstack.preflight import control_plane, etcd_hosts, kubeadm_config, stacked
 from unstack.preflight.cluster import Cluster
 from unstack.problems import Problem
 
@@ -29,6 +29,8 @@ UNTIL_ALL_MASTERS_ARE_EXTERNAL: tuple[Rule, ...] = (
     control_plane.manifests_can_be_changed,
     control_plane.manifests_can_be_renamed_away,
     control_plane.certificates_outlast_the_migration,
+    kubeadm_config.can_be_merged,
+    kubeadm_config.fits_all_masters,
 )
 
 # What matters only as long as the stacked cluster is still to be read. Afterwards the external

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from unstack.report.certificates import read_certificates
 from unstack.report.course import read_lanes, read_outages, read_stages, read_steps
+from unstack.report.diff import diff_lines
 from unstack.report.ending import read_ending
-from unstack.report.masking import masked
 from unstack.report.model import SCHEMA, Diff, Proof, ProvenMember, Report
 from unstack.report.remains import versions, way_back, what_was_kept
-from unstack.report.source import Change, Source, utc
+from unstack.report.source import Source, utc
 
 _SIDES = ("stacked", "external")
 
@@ -38,7 +37,7 @@ def build(source: Source) -> Report:
         certificates=read_certificates(
             source.directory / "pki", datetime.fromtimestamp(source.finished, timezone.utc)
         ),
-        diffs=tuple(_diff(change) for change in source.changes),
+        diffs=tuple(Diff(one.host, one.file, diff_lines(one)) for one in source.changes),
         versions=tuple(versions(source, proof)),
         kept=tuple(what_was_kept(source, ending)),
         way_back=way_back(ending),
@@ -63,10 +62,3 @@ def _proof(source: Source) -> Proof | None:
 
 def _members(rows: Iterable[Mapping[str, Any]], side: str) -> Iterable[ProvenMember]:
     return (ProvenMember(side=side, **row) for row in rows)
-
-
-def _diff(change: Change) -> Diff:
-    """Both texts are masked before they are compared: a secret is not in the context either."""
-    old, new = (masked(text).splitlines() for text in (change.old, change.new))
-    lines = difflib.unified_diff(old, new, f"{change.file} (before)", f"{change.file} (after)", lineterm="")
-    return Diff(change.host, change.file, tuple(lines))

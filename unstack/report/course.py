@@ -132,6 +132,8 @@ def _told(line: Line) -> str:
         return f"API server {line['state']} on {line['host']}"
     if event == "snapshot":
         return f"snapshot on {line['host']} at revision {line['revision']}, sha256 {line['sha256']}"
+    if event == "kubeadm":
+        return f"{line['host']}: {line['found']}"
     if event == "proof":
         return (
             f"proof at revision {line['revision']}: {len(line['old'])} old and {len(line['new'])} new members"
