@@ -67,7 +67,8 @@ def with_init_configuration(text: str, *, advertise_address: str, bind_port: int
     """The ClusterConfiguration `text` behind what else `kubeadm init` wants to know of a host.
 
     A node's name is no part of the API server's manifest; it is given because kubeadm would take the
-    hostname, and refuse one that can't be a node's. Raises KubeadmConfigError where `text` is missing or of an unknown kind or version.
+    hostname, and refuse one that can't be a node's. Raises KubeadmConfigError where `text` is missing or
+    of an unknown kind or version.
     """
     init = {
         "apiVersion": _document(text, "kubeadm-config")["apiVersion"],
