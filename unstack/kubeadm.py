@@ -66,8 +66,9 @@ def with_kept_etcd(current: str, kept: str) -> str:
 def with_init_configuration(text: str, *, advertise_address: str, bind_port: int) -> str:
     """The ClusterConfiguration `text` behind what else `kubeadm init` wants to know of a host.
 
-    The node's name is no part of what is made for the API server; left out, kubeadm would refuse a
-    hostname that is none. Raises KubeadmConfigError where `text` is missing or of an unknown kind or version.
+    A node's name is no part of the API server's manifest; it is given because kubeadm would take the
+    hostname, and refuse one that can't be a node's. Raises KubeadmConfigError where `text` is missing or
+    of an unknown kind or version.
     """
     init = {
         "apiVersion": _document(text, "kubeadm-config")["apiVersion"],
