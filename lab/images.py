@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import tarfile
 import tempfile
@@ -20,6 +21,8 @@ from lab.progress import step
 STACKED_ETCD_TAG = "3.5.1-0"
 # Changes whenever the archives are made differently from the same parts.
 _LAYOUT = "archives and names"
+# `pause -v`, its version, is what kubeadm's health check runs, and it waits 15 s for the end.
+_PAUSE = ["/sh", "-c", '[ "$1" = -v ] || exec /pause -P', "pause"]
 _PROGRAM_FOLDER = "usr/local/bin"
 
 
@@ -129,8 +132,8 @@ def _archives(
                 name = image.rsplit(":", 1)[0] + f":{STACKED_ETCD_TAG}"
                 _image(client, name, _programs(artifacts.stacked_etcd), target)
             elif component == "pause":
-                pause = {"pause": artifacts.programs / "pause"}
-                _image(client, image, pause, target, ['ENTRYPOINT ["/pause", "-P"]'])
+                pause = {"pause": artifacts.programs / "pause", "sh": artifacts.shell / "sh"}
+                _image(client, image, pause, target, [f"ENTRYPOINT {json.dumps(_PAUSE)}"])
             elif (artifacts.kubernetes / component).exists():
                 program = {f"{_PROGRAM_FOLDER}/{component}": artifacts.kubernetes / component}
                 _image(client, image, program, target)
