@@ -29,7 +29,7 @@ _PLUGIN = "/usr/lib/cni/slow-delete"
 _CONFIG = "/etc/cni/net.d/10-lab.conflist"
 
 # A chained plugin (CNI 0.4.0): ADD has to hand on the result of the one before it.
-_PLUGIN_TEXT = f"""#!/bin/sh
+PLUGIN = f"""#!/bin/sh
 input=$(cat)
 ask() {{ curl -sk -o /dev/null --connect-timeout {DIAL_SECONDS} https://{SERVICE}/version; }}
 case $CNI_COMMAND in
@@ -58,7 +58,7 @@ def install_plugin(lab: Lab) -> None:
         f"""
 set -eu
 cat >{_PLUGIN} <<'PLUGIN'
-{_PLUGIN_TEXT}PLUGIN
+{PLUGIN}PLUGIN
 chmod 0755 {_PLUGIN}
 jq '.plugins += [{{"type": "slow-delete"}}]' {_CONFIG} >{_CONFIG}.new
 mv {_CONFIG}.new {_CONFIG}
