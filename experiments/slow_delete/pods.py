@@ -14,7 +14,7 @@ from demo.api import ApiClient, Unanswered
 from demo.objects import NAMESPACE
 from demo.pods import PAUSE_IMAGE
 from experiments.slow_delete.results import Kind, PodTiming
-from lab import Lab
+from lab import Lab, Node
 from lab.machines import parallel
 from lab.shape import API_PORT
 
@@ -42,17 +42,28 @@ class Made:
 class Pods:
     """The pods of one situation; no two have the same name."""
 
-    def __init__(self, lab: Lab, context: ssl.SSLContext, label: str, give_up_seconds: float) -> None:
-        """`label` begins every name; neither wait is longer than `give_up_seconds`."""
+    def __init__(
+        self,
+        lab: Lab,
+        context: ssl.SSLContext,
+        label: str,
+        give_up_seconds: float,
+        places: Sequence[tuple[Node, Node]] | None = None,
+    ) -> None:
+        """`label` begins every name; neither wait is longer than `give_up_seconds`.
+
+        + places: the API server's master and the pod's node, for each; every pair by default
+        """
+        pairs = itertools.product(lab.masters, lab.masters + lab.workers) if places is None else places
+        self._places = [(server.name, node.node_name) for server, node in pairs]
         self._addresses = {node.name: f"{node.ip}:{API_PORT}" for node in lab.masters}
-        self._nodes = [node.node_name for node in lab.masters + lab.workers]
         self._context = context
         self._label = label
         self._give_up_seconds = give_up_seconds
         self._numbers = itertools.count()
 
     def make(self, kind: Kind, *, is_deaf: bool = False) -> list[Made]:
-        """Ask for one on every node through every API server, all at once.
+        """Ask for one at each place, all at once.
 
         + is_deaf: its process does not react to SIGTERM
         """
@@ -63,7 +74,7 @@ class Pods:
         return parallel(self._remove, made)
 
     def rounds(self, count: int) -> list[PodTiming]:
-        """Make and remove one per node and API server, `count` times."""
+        """Make and remove one at each place, `count` times."""
 
         def live(pair: tuple[str, str, str]) -> PodTiming:
             return self._remove(self._make("new", *pair, False))
@@ -73,11 +84,7 @@ class Pods:
     def _pairs(self) -> list[tuple[str, str, str]]:
         """Name, API server and node of the next pods."""
         number = next(self._numbers)
-        return [
-            (f"{self._label}-{number}-{server}-{node}", server, node)
-            for server in self._addresses
-            for node in self._nodes
-        ]
+        return [(f"{self._label}-{number}-{server}-{node}", server, node) for server, node in self._places]
 
     def _make(self, kind: Kind, name: str, server: str, node: str, is_deaf: bool) -> Made:
         client = ApiClient(self._addresses[server], self._context, _ANSWER_SECONDS)
