@@ -28,8 +28,9 @@ _MANIFESTS = "/etc/kubernetes/manifests"
 # On the same filesystem, so that each move is one rename, and not below the manifests.
 _ASIDE = "/etc/kubernetes/slow-delete"
 _IN_STACKED = "/var/lib/etcd/slow-delete.db"
-_ON_HOST = "/var/lib/slow-delete.db"
-_DATA = "/var/lib/slow-delete"
+_ON_HOST = "/var/lib/slow-delete"
+_SNAPSHOT = f"{_ON_HOST}/snapshot.db"
+_DATA = f"{_ON_HOST}/data"
 _TOKEN = "slow-delete"
 _GONE_SECONDS = 60
 _READY_SECONDS = 180.0
@@ -70,7 +71,7 @@ def restore(lab: Lab, file: Path) -> None:
     members = ",".join(f"{node.name}=http://{node.ip}:2380" for node in lab.etcd)
 
     def start(node: Node) -> None:
-        lab.client.containers.get(node.container).put_archive("/", tar({_ON_HOST: (content, 0o600)}))
+        lab.client.containers.get(node.container).put_archive("/", tar({_SNAPSHOT: (content, 0o600)}))
         output(lab, node, ["bash", "-c", _restore_script(lab, node, members)])
 
     parallel(start, lab.etcd)
@@ -84,11 +85,12 @@ def _restore_script(lab: Lab, node: Node, members: str) -> str:
     image = shlex.quote(lab.images.etcd_image)
     common = f"--name {node.name} --initial-cluster {members} --initial-cluster-token {_TOKEN}"
     common += f" --initial-advertise-peer-urls http://{node.ip}:2380"
+    container = f"--user 0:0 --volume {_ON_HOST}:{_ON_HOST}"
     return f"""
 set -eu
-docker run --rm --network none --user 0:0 --volume /var/lib:/var/lib --entrypoint etcdutl {image} \
-    snapshot restore {_ON_HOST} --data-dir {_DATA} {common} 2>&1
-docker run --detach --name etcd --network host --user 0:0 --volume {_DATA}:{_DATA} --entrypoint etcd {image} \
+docker run --rm --network none {container} --entrypoint etcdutl {image} \
+    snapshot restore {_SNAPSHOT} --data-dir {_DATA} {common} 2>&1
+docker run --detach --name etcd --network host {container} --entrypoint etcd {image} \
     --data-dir {_DATA} {common} --initial-cluster-state new \
     --listen-peer-urls http://{node.ip}:2380 --advertise-client-urls http://{node.ip}:2379 \
     --listen-client-urls http://{node.ip}:2379,http://127.0.0.1:2379
@@ -127,12 +129,14 @@ def put_back(lab: Lab, context: ssl.SSLContext, masters: Sequence[Node], etcd_ur
 
     + etcd_urls: the API server's new `--etcd-servers`; None leaves what it had
     """
-    edit = f"sed -i 's|--etcd-servers=.*|--etcd-servers={etcd_urls}|' {_ASIDE}/kube-apiserver.yaml"
-    on_all(
-        lab,
-        masters,
-        f"set -eu; {edit if etcd_urls else ':'}; mv -- {_ASIDE}/*.yaml {_MANIFESTS}/; rmdir {_ASIDE}",
-    )
+    edit = ":"
+    if etcd_urls is not None:
+        # The certificates are the stacked etcd's; without TLS none may be named.
+        edit = (
+            f"sed -i -e 's|--etcd-servers=.*|--etcd-servers={etcd_urls}|'"
+            f" -e '/--etcd-\\(cafile\\|certfile\\|keyfile\\)=/d' {_ASIDE}/kube-apiserver.yaml"
+        )
+    on_all(lab, masters, f"set -eu; {edit}; mv -- {_ASIDE}/*.yaml {_MANIFESTS}/; rmdir {_ASIDE}")
     _await_ready(context, masters)
 
 
