@@ -15,7 +15,7 @@ from experiments.slow_delete import reading
 from experiments.slow_delete.errors import ExperimentError
 from experiments.slow_delete.pods import PODS, Made, Pods, phase, pod
 from experiments.slow_delete.results import Moment, PodTiming
-from lab import Lab
+from lab import Lab, Node
 from lab.state import KUBECONFIG
 
 _ACCOUNT_SECONDS = 60.0
@@ -46,12 +46,14 @@ class Bench:
     seen: list[str] = field(default_factory=list)
 
     @classmethod
-    def prepared(cls, lab: Lab, name: str, measure: Measure) -> Bench:
-        """Ready to make pods in this lab."""
+    def prepared(
+        cls, lab: Lab, name: str, measure: Measure, places: Sequence[tuple[Node, Node]] | None = None
+    ) -> Bench:
+        """Ready to make pods in this lab, at these places (API server, node) or at all."""
         context = tls_context(KUBECONFIG)
         create_namespace(lab.load_balancer, context)
         _await_account(lab, context)
-        return cls(lab, context, measure, Pods(lab, context, name, measure.give_up_seconds))
+        return cls(lab, context, measure, Pods(lab, context, name, measure.give_up_seconds, places))
 
     def moment(self, title: str, standing: Sequence[Made] = (), rounds: int | None = None) -> Moment:
         """Read the API servers, delete the standing pods, make and remove new ones."""

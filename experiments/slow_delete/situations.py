@@ -62,7 +62,7 @@ class Rewind:
     standing: list[Made]
 
 
-def _rewind(bench: Bench, *, is_together: bool = False) -> Rewind:
+def rewind(bench: Bench, *, is_together: bool = False) -> Rewind:
     """Migrate by hand with a snapshot that is older than what clients hold."""
     lab, context = bench.lab, bench.context
     standing = bench.pods.make("standing")
@@ -84,9 +84,9 @@ def _rewind(bench: Bench, *, is_together: bool = False) -> Rewind:
 
 
 def _rewound(bench: Bench, *, is_together: bool = False) -> None:
-    rewind = _rewind(bench, is_together=is_together)
-    bench.moment("after the switch", rewind.standing)
-    _note_revision(bench, rewind, "at the end")
+    went_back = rewind(bench, is_together=is_together)
+    bench.moment("after the switch", went_back.standing)
+    _note_revision(bench, went_back, "at the end")
     bench.note_lost_pods("at the end")
 
 
@@ -94,24 +94,24 @@ def _cured(title: str, cure: Callable[[Bench, Rewind], None]) -> Callable[[Bench
     """The rewind, measured by the standing pods, then one cure, measured by new pods."""
 
     def build(bench: Bench) -> None:
-        rewind = _rewind(bench)
-        bench.moment("after the switch", rewind.standing, rounds=0)
+        went_back = rewind(bench)
+        bench.moment("after the switch", went_back.standing, rounds=0)
         bench.note_lost_pods("before the cure")
-        cure(bench, rewind)
+        cure(bench, went_back)
         bench.note_lost_pods(title)
-        _note_revision(bench, rewind, title)
+        _note_revision(bench, went_back, title)
         bench.moment(title, rounds=1)
         bench.note_lost_pods("at the end")
 
     return build
 
 
-def _restart_control_plane(bench: Bench, rewind: Rewind) -> None:
+def _restart_control_plane(bench: Bench, went_back: Rewind) -> None:
     by_hand.take_away(bench.lab, bench.lab.masters, COMPONENTS)
     by_hand.put_back(bench.lab, bench.context, bench.lab.masters, None)
 
 
-def _restart_kubelets(bench: Bench, rewind: Rewind) -> None:
+def _restart_kubelets(bench: Bench, went_back: Rewind) -> None:
     since = datetime.now(timezone.utc)
     nodes = bench.lab.masters + bench.lab.workers
     on_all(bench.lab, nodes, "systemctl restart kubelet")
@@ -123,8 +123,8 @@ def _restart_kubelets(bench: Bench, rewind: Rewind) -> None:
         time.sleep(1.0)
 
 
-def _catch_up(bench: Bench, rewind: Rewind) -> None:
-    bench.write_until(rewind.live_revision + 1, "catch-up", is_external=True)
+def _catch_up(bench: Bench, went_back: Rewind) -> None:
+    bench.write_until(went_back.live_revision + 1, "catch-up", is_external=True)
 
 
 def _two_stores(bench: Bench) -> None:
@@ -175,9 +175,9 @@ def silent_nodes(listing: str, nodes: Sequence[str], since: datetime) -> list[st
     return [node for node in nodes if node not in renewed]
 
 
-def _note_revision(bench: Bench, rewind: Rewind, when: str) -> None:
+def _note_revision(bench: Bench, went_back: Rewind, when: str) -> None:
     now = reading.revision(bench.lab, is_external=True)
-    bench.seen.append(f"{when}: the external etcd has revision {now}, {rewind.live_revision - now} behind")
+    bench.seen.append(f"{when}: the external etcd has revision {now}, {went_back.live_revision - now} behind")
 
 
 def _note_leases(bench: Bench, when: str) -> None:
