@@ -13,8 +13,8 @@ from experiments.slow_delete import report, results, situations
 from experiments.slow_delete.bench import Measure
 from experiments.slow_delete.errors import EXPECTED_ERRORS
 from lab import Lab
+from lab.paths import STATE
 from lab.progress import say, step
-from lab.state import STATE
 
 FILE = STATE / "slow-delete.json"
 

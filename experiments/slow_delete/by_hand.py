@@ -20,8 +20,9 @@ from demo.processes import COMPONENTS
 from experiments.slow_delete.errors import ExperimentError
 from lab import Lab, Node
 from lab.machines import fetch, parallel, tar
+from lab.paths import STATE
 from lab.shape import API_PORT
-from lab.state import STATE, run
+from lab.state import run
 
 API_SERVER = COMPONENTS[:1]
 _MANIFESTS = "/etc/kubernetes/manifests"

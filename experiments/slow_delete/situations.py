@@ -17,8 +17,7 @@ from experiments.slow_delete.errors import ExperimentError
 from experiments.slow_delete.pods import Made
 from experiments.slow_delete.results import Situation
 from lab import Lab
-from lab.paths import REPOSITORY
-from lab.state import STATE
+from lab.paths import REPOSITORY, STATE
 
 BEFORE, AFTER = "before", "after"
 _LOG = STATE / "slow-delete-pyinfra.log"
