@@ -14,7 +14,7 @@ from experiments.slow_delete.bench import Measure
 from experiments.slow_delete.errors import EXPECTED_ERRORS
 from lab import Lab
 from lab.paths import STATE
-from lab.progress import say, step
+from lab.progress import say
 
 FILE = STATE / "slow-delete.json"
 
@@ -33,8 +33,8 @@ def main(arguments: list[str]) -> int:
         lab = Lab.load()
         for plan in plans:
             try:
-                with step(f"{plan.name}: {plan.what}"):
-                    situation = situations.run(lab, plan, measure)
+                say(f"{plan.name}: {plan.what}")
+                situation = situations.run(lab, plan, measure)
             except EXPECTED_ERRORS as error:
                 failed = True
                 say(f"FAILED: {plan.name}: {' '.join(str(error).split())}")

@@ -14,8 +14,9 @@ from demo.writers import LOAD_BALANCER, Writers
 from experiments.slow_delete import reading
 from experiments.slow_delete.errors import ExperimentError
 from experiments.slow_delete.pods import PODS, Made, Pods, phase, pod
-from experiments.slow_delete.results import Moment, PodTiming
+from experiments.slow_delete.results import Moment
 from lab import Lab, Node
+from lab.progress import step
 from lab.state import KUBECONFIG
 
 _ACCOUNT_SECONDS = 60.0
@@ -58,8 +59,9 @@ class Bench:
     def moment(self, title: str, standing: Sequence[Made] = (), rounds: int | None = None) -> Moment:
         """Read the API servers, delete the standing pods, make and remove new ones."""
         servers = reading.api_servers(self.lab, self.context)
-        timings: list[PodTiming] = self.pods.remove(standing)
-        timings += self.pods.rounds(self.measure.rounds if rounds is None else rounds)
+        with step(f"timing pods: {title}"):
+            timings = self.pods.remove(standing)
+            timings += self.pods.rounds(self.measure.rounds if rounds is None else rounds)
         found = Moment(title=title, api_servers=tuple(servers), pods=tuple(timings))
         self.moments.append(found)
         return found
