@@ -8,6 +8,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,6 +48,14 @@ def network_subnets(client: docker.DockerClient) -> list[str]:
             for config in (network.attrs.get("IPAM") or {}).get("Config") or []:
                 found.append(str(config["Subnet"]))
     return found
+
+
+def own_subnet(client: docker.DockerClient) -> str | None:
+    """The subnet of the lab's own network, if there is one."""
+    for network in client.networks.list(names=[f"^{NETWORK}$"]):
+        for config in (network.attrs.get("IPAM") or {}).get("Config") or []:
+            return str(config["Subnet"])
+    return None
 
 
 def create_network(client: docker.DockerClient, subnet: str) -> None:
@@ -127,13 +136,19 @@ def remove(client: docker.DockerClient, node: Node) -> None:
 
 
 def remove_all(client: docker.DockerClient) -> None:
-    """Remove every container, volume and network of the lab."""
+    """Remove every container, volume and network of the lab; a network that is stuck stays."""
     containers = client.containers.list(all=True, filters={"label": _LABEL})
     parallel(lambda container: container.remove(force=True, v=True), containers)
     for volume in _volumes(client):
         volume.remove(force=True)
     for network in client.networks.list(names=[f"^{NETWORK}$"]):
-        network.remove()
+        try:
+            network.remove()
+        except APIError as error:
+            # The engine can lose count of the endpoints of containers that are gone, and then
+            # refuses until it is started anew: seen. Such a network can be used again.
+            if error.status_code != HTTPStatus.FORBIDDEN:
+                raise
 
 
 def anything_left(client: docker.DockerClient) -> bool:
