@@ -176,7 +176,9 @@ def silent_nodes(listing: str, nodes: Sequence[str], since: datetime) -> list[st
 
 def _note_revision(bench: Bench, went_back: Rewind, when: str) -> None:
     now = reading.revision(bench.lab, is_external=True)
-    bench.seen.append(f"{when}: the external etcd has revision {now}, {went_back.live_revision - now} behind")
+    behind = went_back.live_revision - now
+    where = f"{behind} behind" if behind > 0 else f"{-behind} past"
+    bench.seen.append(f"{when}: the external etcd has revision {now}, {where} the stacked one's last")
 
 
 def _note_leases(bench: Bench, when: str) -> None:
