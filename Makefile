@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab lab-reset lab-down demo faults experiment-slow-delete test test-long test-unit test-plan test-lab lint clean
+.PHONY: help setup lab lab-reset lab-down demo faults experiment-slow-delete test test-unit test-plan test-lab lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-23s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,9 +43,6 @@ experiment-slow-delete: setup ## What makes pods slow after a migration by hand,
 
 test: lint lab ## Every test: checks, unit tests, plan and the real migration (root)
 	$(BIN)/pytest tests
-
-test-long: lab ## Tests that take minutes each (root)
-	$(BIN)/pytest tests -m long
 
 test-unit: setup ## Tests that need no host; seconds
 	$(BIN)/pytest tests/unit

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from lab import Lab
-from tests.commands import pyinfra
 
 
 @pytest.fixture(scope="session")
@@ -20,14 +19,4 @@ def lab() -> Lab:
 def fresh_lab(lab: Lab) -> Iterator[Lab]:
     """The lab as a fresh stacked cluster."""
     lab.reset()
-    return lab
-
-
-@pytest.fixture(scope="module")
-def migrated_lab(lab: Lab) -> Lab:
-    """The lab as an earlier test left it where that is migrated, else migrated anew."""
-    if pyinfra("-y", "inventories/lab.py", "deploy.py").status != 0:
-        lab.reset()
-        outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
-        assert outcome.status == 0, outcome.text
     return lab

@@ -60,13 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="show the situations and stop; needs no lab")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run these; others keep their last result")
     parser.add_argument(
-        "--rounds", type=_positive, default=2, metavar="N", help="new pods per node and API server (2)"
+        "--rounds", type=_positive, default=1, metavar="N", help="new pods per node and API server (1)"
     )
     parser.add_argument(
-        "--give-up", type=_positive, default=60, metavar="SECONDS", help="the longest wait for a pod (60)"
+        "--give-up", type=_positive, default=45, metavar="SECONDS", help="the longest wait for a pod (45)"
     )
     parser.add_argument(
-        "--writes", type=_positive, default=2000, metavar="N", help="revisions after the snapshot (2000)"
+        "--writes", type=_positive, default=1000, metavar="N", help="revisions after the snapshot (1000)"
     )
     return parser
 

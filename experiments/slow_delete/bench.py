@@ -30,9 +30,9 @@ _LOST = "lost"
 class Measure:
     """How much is measured: pods per node and API server, patience, writes after a snapshot."""
 
-    rounds: int = 2
-    give_up_seconds: float = 60.0
-    writes: int = 2000
+    rounds: int = 1
+    give_up_seconds: float = 45.0
+    writes: int = 1000
 
 
 @dataclass

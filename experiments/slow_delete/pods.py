@@ -22,10 +22,6 @@ PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 # Nine pods are asked for at once, by three API servers on two cores.
 _POLL_SECONDS = 0.25
 _ANSWER_SECONDS = 10.0
-# A process that handles no SIGTERM, as the first of a container: the kernel drops the signal.
-_DEAF_COMMAND = ["/usr/bin/sleep", "infinity"]
-# The image has no program but its own, so the node's are used, and what they are linked with.
-_NODE_DIRECTORIES = {"/usr": "/usr", "/usr/lib": "/lib", "/usr/lib64": "/lib64"}
 
 
 @dataclass(frozen=True)
@@ -62,12 +58,9 @@ class Pods:
         self._give_up_seconds = give_up_seconds
         self._numbers = itertools.count()
 
-    def make(self, kind: Kind, *, is_deaf: bool = False) -> list[Made]:
-        """Ask for one at each place, all at once.
-
-        + is_deaf: its process does not react to SIGTERM
-        """
-        return parallel(lambda pair: self._make(kind, *pair, is_deaf), self._pairs())
+    def make(self, kind: Kind) -> list[Made]:
+        """Ask for one at each place, all at once."""
+        return parallel(lambda pair: self._make(kind, *pair), self._pairs())
 
     def remove(self, made: Sequence[Made]) -> list[PodTiming]:
         """Delete them all at once, each through the API server that made it."""
@@ -77,7 +70,7 @@ class Pods:
         """Make and remove one at each place, `count` times."""
 
         def live(pair: tuple[str, str, str]) -> PodTiming:
-            return self._remove(self._make("new", *pair, False))
+            return self._remove(self._make("new", *pair))
 
         return [timing for _ in range(count) for timing in parallel(live, self._pairs())]
 
@@ -86,9 +79,9 @@ class Pods:
         number = next(self._numbers)
         return [(f"{self._label}-{number}-{server}-{node}", server, node) for server, node in self._places]
 
-    def _make(self, kind: Kind, name: str, server: str, node: str, is_deaf: bool) -> Made:
+    def _make(self, kind: Kind, name: str, server: str, node: str) -> Made:
         client = ApiClient(self._addresses[server], self._context, _ANSWER_SECONDS)
-        path, body = f"{PODS}/{name}", pod(name, node, is_deaf=is_deaf)
+        path, body = f"{PODS}/{name}", pod(name, node)
 
         def is_made() -> bool:
             # Conflict: an earlier request was carried out and its answer lost.
@@ -132,31 +125,17 @@ class Pods:
         )
 
 
-def pod(name: str, node: str, *, is_deaf: bool = False) -> dict[str, Any]:
-    """A pod of one container that exits on SIGTERM at once, or one that is deaf to it.
+def pod(name: str, node: str) -> dict[str, Any]:
+    """A pod of one container that exits on SIGTERM at once.
 
     It is bound to its node, so that the scheduler has no part in what is timed.
     """
-    container: dict[str, Any] = {"name": "pause", "image": PAUSE_IMAGE, "imagePullPolicy": "IfNotPresent"}
-    volumes = []
-    if is_deaf:
-        container["command"] = _DEAF_COMMAND
-        container["volumeMounts"] = []
-        for number, (source, target) in enumerate(_NODE_DIRECTORIES.items()):
-            volumes.append({"name": f"node-{number}", "hostPath": {"path": source}})
-            container["volumeMounts"].append(
-                {"name": f"node-{number}", "mountPath": target, "readOnly": True}
-            )
+    container = {"name": "pause", "image": PAUSE_IMAGE, "imagePullPolicy": "IfNotPresent"}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {
-            "nodeName": node,
-            "tolerations": [{"operator": "Exists"}],
-            "containers": [container],
-            "volumes": volumes,
-        },
+        "spec": {"nodeName": node, "tolerations": [{"operator": "Exists"}], "containers": [container]},
     }
 
 

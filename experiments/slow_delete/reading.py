@@ -15,7 +15,6 @@ from experiments.slow_delete.results import ApiServer
 from lab import Lab
 from lab.shape import API_PORT
 
-LEASES = "/registry/masterleases/"
 _KUBERNETES = "/api/v1/namespaces/default/endpoints/kubernetes"
 _TIMEOUT_SECONDS = 10.0
 
@@ -88,16 +87,6 @@ def endpoint_addresses(lab: Lab, context: ssl.SSLContext) -> list[str]:
     return sorted(
         str(address["ip"]) for subset in body.get("subsets") or [] for address in subset.get("addresses", [])
     )
-
-
-def master_leases(lab: Lab, *, is_external: bool) -> list[str]:
-    """The addresses for which the store holds a lease of an API server, sorted."""
-    query = ["get", LEASES, "--prefix", "--keys-only"]
-    if is_external:
-        text = output(lab, lab.etcd[0], ["docker", "exec", "etcd", "etcdctl", *query])
-    else:
-        text = lab.etcdctl(*query)
-    return sorted(line.removeprefix(LEASES) for line in text.split())
 
 
 def running_containers(lab: Lab, pod_prefix: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ from statistics import median
 
 from demo.tables import Cell, table
 from experiments.slow_delete.results import ApiServer, Kind, PodTiming, Results, Situation
-from experiments.slow_delete.situations import AFTER, BEFORE, PLANS
+from experiments.slow_delete.situations import MIGRATED, PLANS
 
 _KINDS: tuple[Kind, ...] = ("standing", "new")
 
@@ -138,23 +138,23 @@ def agrees(server: ApiServer) -> bool:
 
 def ratio(situations: Sequence[Situation]) -> str:
     """New pods after this tool's migration beside those before it; one line."""
-    pair = {one.name: one for one in situations if one.name in (BEFORE, AFTER)}
-    if len(pair) < 2:
-        return "before and after this tool's migration: not both measured"
-    texts = []
-    for what, pick in (("create to Running", _running), ("delete to gone", _gone)):
-        before, after = (
-            pick([pod for moment in pair[name].moments for pod in moment.pods if pod.kind == "new"])
-            for name in (BEFORE, AFTER)
-        )
-        if not before.middle or not after.middle:
-            texts.append(f"{what} could not be compared")
-        else:
-            texts.append(
-                f"{what} {before.middle:.1f} s before, {after.middle:.1f} s after"
-                f" ({after.middle / before.middle:.2f}x)"
-            )
-    return f"before and after this tool's migration, medians: {'; '.join(texts)}"
+    for situation in situations:
+        if situation.name == MIGRATED and len(situation.moments) > 1:
+            texts = []
+            for what, pick in (("create to Running", _running), ("delete to gone", _gone)):
+                before, after = (
+                    pick([pod for pod in moment.pods if pod.kind == "new"])
+                    for moment in (situation.moments[0], situation.moments[-1])
+                )
+                if not before.middle or not after.middle:
+                    texts.append(f"{what} could not be compared")
+                else:
+                    texts.append(
+                        f"{what} {before.middle:.1f} s before, {after.middle:.1f} s after"
+                        f" ({after.middle / before.middle:.2f}x)"
+                    )
+            return f"this tool's migration, medians of new pods: {'; '.join(texts)}"
+    return "this tool's migration: not measured"
 
 
 def _running(pods: Sequence[PodTiming]) -> Spread:

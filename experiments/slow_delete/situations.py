@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from demo import migration
-from demo.hosts import on_all
 from demo.processes import COMPONENTS
-from experiments.slow_delete import by_hand, reading, stale_endpoint
+from experiments.slow_delete import by_hand, reading
 from experiments.slow_delete.bench import Bench, Measure
 from experiments.slow_delete.errors import ExperimentError
 from experiments.slow_delete.pods import Made
@@ -19,11 +16,8 @@ from experiments.slow_delete.results import Situation
 from lab import Lab
 from lab.paths import REPOSITORY, STATE
 
-BEFORE, AFTER = "before", "after"
+MIGRATED = "migrated"
 _LOG = STATE / "slow-delete-pyinfra.log"
-_HEALTHY_SECONDS = 120.0
-_CONNECTIONS = 40
-_LEASES = ("get", "leases", "-n", "kube-node-lease", "-o", "json")
 
 
 @dataclass(frozen=True)
@@ -35,15 +29,9 @@ class Plan:
     build: Callable[[Bench], None]
 
 
-def _before(bench: Bench) -> None:
-    bench.moment("healthy", bench.pods.make("standing"))
-
-
-def _deaf(bench: Bench) -> None:
-    bench.moment("healthy", bench.pods.make("standing", is_deaf=True), rounds=0)
-
-
-def _after(bench: Bench) -> None:
+def _migrated(bench: Bench) -> None:
+    """The control comes first, on the same cluster: what a healthy one takes just now."""
+    bench.moment("before the migration", bench.pods.make("standing"))
     standing = bench.pods.make("standing")
     done = migration.run(REPOSITORY, _LOG)
     if done.exit_code != 0:
@@ -110,18 +98,6 @@ def _restart_control_plane(bench: Bench, went_back: Rewind) -> None:
     by_hand.put_back(bench.lab, bench.context, bench.lab.masters, None)
 
 
-def _restart_kubelets(bench: Bench, went_back: Rewind) -> None:
-    since = datetime.now(timezone.utc)
-    nodes = bench.lab.masters + bench.lab.workers
-    on_all(bench.lab, nodes, "systemctl restart kubelet")
-    deadline = time.monotonic() + _HEALTHY_SECONDS
-    # Not the lab's own check, which asks the stacked etcd: their heartbeats.
-    while waiting := silent_nodes(bench.lab.kubectl(*_LEASES), [n.node_name for n in nodes], since):
-        if time.monotonic() > deadline:
-            raise ExperimentError(f"no heartbeat of {', '.join(waiting)} after {_HEALTHY_SECONDS:.0f} s")
-        time.sleep(1.0)
-
-
 def _catch_up(bench: Bench, went_back: Rewind) -> None:
     bench.write_until(went_back.live_revision + 1, "catch-up", is_external=True)
 
@@ -148,32 +124,6 @@ def _two_stores(bench: Bench) -> None:
     bench.moment(f"{forgotten.name} switched too", rounds=1)
 
 
-def _stale_endpoint(bench: Bench) -> None:
-    lab, context = bench.lab, bench.context
-    stale_endpoint.install_plugin(lab)
-    stale_endpoint.play_proxy(lab, reading.endpoint_addresses(lab, context))
-    _note_connections(bench, "with the right endpoints")
-    bench.moment("right endpoints", rounds=1)
-    address = stale_endpoint.add_stale_lease(lab)
-    stale_endpoint.play_proxy(lab, stale_endpoint.await_endpoint(lab, context, address, is_there=True))
-    _note_leases(bench, "with the stale one")
-    _note_connections(bench, "with the stale one")
-    bench.moment("one stale endpoint")
-    stale_endpoint.remove_lease(lab, address)
-    stale_endpoint.play_proxy(lab, stale_endpoint.await_endpoint(lab, context, address, is_there=False))
-    bench.moment("its lease removed", rounds=1)
-
-
-def silent_nodes(listing: str, nodes: Sequence[str], since: datetime) -> list[str]:
-    """Which of the nodes have not renewed their lease since then, by `kubectl get leases -o json`."""
-    renewed = set()
-    for item in json.loads(listing)["items"]:
-        moment = item["spec"].get("renewTime", "1970-01-01T00:00:00Z").replace("Z", "+00:00")
-        if datetime.fromisoformat(moment) > since:
-            renewed.add(item["metadata"]["name"])
-    return [node for node in nodes if node not in renewed]
-
-
 def _note_revision(bench: Bench, went_back: Rewind, when: str) -> None:
     now = reading.revision(bench.lab, is_external=True)
     behind = went_back.live_revision - now
@@ -186,16 +136,8 @@ def _note_leases(bench: Bench, when: str) -> None:
     bench.seen.append(f"{when}: endpoints of the Service kubernetes: {addresses}")
 
 
-def _note_connections(bench: Bench, when: str) -> None:
-    found = stale_endpoint.connections(bench.lab, _CONNECTIONS)
-    failed = sum(one is None for one in found.seconds)
-    longest = f", after {found.longest_failure:.1f} s at most" if failed else ""
-    bench.seen.append(f"{when}: {failed} of {len(found.seconds)} connections to the Service failed{longest}")
-
-
 PLANS = (
-    Plan(BEFORE, "a healthy stacked cluster", _before),
-    Plan("deaf", "a healthy cluster, and a process that does not react to SIGTERM", _deaf),
+    Plan(MIGRATED, "a healthy cluster, and the same after this tool's migration", _migrated),
     Plan("h1", "revisions went back: a live snapshot, API servers switched one by one", _rewound),
     Plan(
         "h1-together",
@@ -208,16 +150,11 @@ PLANS = (
         _cured("control plane restarted", _restart_control_plane),
     ),
     Plan(
-        "h1-kubelet", "h1, then all kubelets are restarted", _cured("kubelets restarted", _restart_kubelets)
-    ),
-    Plan(
         "h1-catch-up",
         "h1, then writes until the revision that clients had seen",
         _cured("revision caught up", _catch_up),
     ),
     Plan("h2", "the last API server stays on the old etcd", _two_stores),
-    Plan("h3", "an endpoint of the Service kubernetes does not answer", _stale_endpoint),
-    Plan(AFTER, "after this tool's migration", _after),
 )
 NAMES = tuple(plan.name for plan in PLANS)
 

@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from demo.api import tls_context
 from demo.objects import create_namespace, listed, missing
 from demo.writers import LOAD_BALANCER, Writers
@@ -17,6 +19,16 @@ from tests.commands import REPOSITORY, pyinfra
 PKI = REPOSITORY / ".unstack/lab/pki"
 # No write may wait longer than this for a certificate.
 LONGEST_GAP_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def migrated_lab(lab: Lab) -> Lab:
+    """The lab as an earlier test left it where that is migrated, else migrated anew."""
+    if pyinfra("-y", "inventories/lab.py", "deploy.py").status != 0:
+        lab.reset()
+        outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
+        assert outcome.status == 0, outcome.text
+    return lab
 
 
 def _openssl(*arguments: str, text: str = "") -> str:
