@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser lab lab-reset lab-down demo faults test test-long test-unit test-plan test-lab lint clean
+.PHONY: help setup browser lab lab-reset lab-down demo faults experiment-slow-delete test test-long \
+	test-unit test-plan test-lab lint clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-23s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## Make the virtual environment from the lock file
 
@@ -36,6 +37,10 @@ demo: setup ## The migration for real, with live writers, and its proof (root)
 faults: setup ## Faults in every stage of real migrations; nothing may be lost (root)
 	$(BIN)/python -m lab up
 	$(BIN)/python -m faults
+
+experiment-slow-delete: setup ## What makes pods slow after a migration by hand, measured (root)
+	$(BIN)/python -m lab up
+	$(BIN)/python -m experiments.slow_delete
 
 test: lint lab browser ## Every test: checks, unit tests, plan and the real migration (root)
 	$(BIN)/pytest tests

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
 
 import docker
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
-from docker.models.networks import Network
 from docker.models.volumes import Volume
 from docker.types import IPAMConfig, IPAMPool
 
@@ -25,7 +25,6 @@ from lab.images import Images
 from lab.shape import NETWORK, PREFIX, Node, Plan
 
 _BOOT_SECONDS = 90.0
-_NETWORK_SECONDS = 10.0
 _LABEL = PREFIX
 _OWNER = f"{PREFIX}.owner"
 _ARCHIVES = "/opt/lab/images"
@@ -50,6 +49,14 @@ def network_subnets(client: docker.DockerClient) -> list[str]:
             for config in (network.attrs.get("IPAM") or {}).get("Config") or []:
                 found.append(str(config["Subnet"]))
     return found
+
+
+def own_subnet(client: docker.DockerClient) -> str | None:
+    """The subnet of the lab's own network, if there is one."""
+    for network in client.networks.list(names=[f"^{NETWORK}$"]):
+        for config in (network.attrs.get("IPAM") or {}).get("Config") or []:
+            return str(config["Subnet"])
+    return None
 
 
 def create_network(client: docker.DockerClient, subnet: str) -> None:
@@ -136,26 +143,19 @@ def remove_image_store(client: docker.DockerClient, node: Node) -> None:
 
 
 def remove_all(client: docker.DockerClient) -> None:
-    """Remove every container, volume and network of the lab."""
+    """Remove every container, volume and network of the lab; a network that is stuck stays."""
     containers = client.containers.list(all=True, filters={"label": _LABEL})
     parallel(lambda container: container.remove(force=True, v=True), containers)
     for volume in _volumes(client):
         volume.remove(force=True)
     for network in client.networks.list(names=[f"^{NETWORK}$"]):
-        _remove_network(network)
-
-
-def _remove_network(network: Network) -> None:
-    """Remove a network; the engine may hold the end of a container that is gone for a moment."""
-    deadline = time.monotonic() + _NETWORK_SECONDS
-    while True:
         try:
             network.remove()
-            return
-        except APIError:
-            if time.monotonic() > deadline:
+        except APIError as error:
+            # The engine can lose count of the endpoints of containers that are gone, and then
+            # refuses until it is started anew: seen. Such a network can be used again.
+            if error.status_code != HTTPStatus.FORBIDDEN:
                 raise
-        time.sleep(0.2)
 
 
 def anything_left(client: docker.DockerClient) -> bool:

@@ -54,9 +54,10 @@ def _up(shape: Shape) -> Lab:
 
     _down(client)
     STATE.mkdir(exist_ok=True)
+    subnet = machines.own_subnet(client) or free_subnet(machines.network_subnets(client))
     lab = Lab(
         shape=shape,
-        plan=plan(shape, free_subnet(machines.network_subnets(client))),
+        plan=plan(shape, subnet),
         images=made,
         kubectl_path=parts.kubernetes / "kubectl",
         etcdctl_path=parts.stacked_etcd / "etcdctl",
