@@ -25,14 +25,3 @@ def code(text: str) -> Iterator[str]:
     for paragraph in "\n".join(prose).split("\n\n"):
         for match in INLINE.finditer(paragraph):
             yield " ".join(match[2].split())
-
-
-def blocks(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Each indented block of commands, without comments, below the paragraph that introduces it."""
-    before = ""
-    for part in re.split(r"\n\s*\n", text):
-        lines = part.splitlines()
-        if all(line.startswith("    ") for line in lines):
-            yield before, [line.split(" # ")[0].strip() for line in lines]
-        else:
-            before = part

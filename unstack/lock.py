@@ -68,7 +68,11 @@ class RunLock:
         report = parse_report(text.decode().splitlines())
         if not {"locked", "held"} & set(report):
             reason = self._channel.recv_stderr(65536).decode(errors="replace").strip()
-            raise OperationError(f"{self.host.name}: the run's lock can't be taken: {reason or 'no answer'}")
+            raise OperationError(
+                f"{self.host.name}: found no lock for this run: {reason or 'no answer'}; expected a process"
+                f" that holds {self.path} as root; to do: mend what it says: _sudo and _sudo_password, or"
+                " the disk of /run. Nothing was changed."
+            )
         return report
 
     def _live(self) -> None:

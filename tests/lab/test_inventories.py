@@ -96,8 +96,10 @@ def test_migrates_through_a_jump_host_with_a_sudo_that_asks_for_a_password(
     monkeypatch.setenv("SUDO_PASSWORD", "not this one")
     outcome = pyinfra("-y", *_settings(), str(inventory), "deploy.py")
     assert outcome.status == 1, outcome.text
-    assert "sudo refuses" in outcome.text
-    assert "Nothing was changed" in outcome.text
+    assert f"{jump.name}: found no lock for this run: " in outcome.text
+    assert "incorrect password" in outcome.text
+    assert "to do: mend what it says: _sudo and _sudo_password" in outcome.text
+    assert "Traceback" not in outcome.text
 
     monkeypatch.setenv("SUDO_PASSWORD", password)
     outcome = pyinfra("-y", *_settings(), str(inventory), "deploy.py")

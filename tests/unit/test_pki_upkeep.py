@@ -6,6 +6,8 @@ import contextlib
 import os
 import shutil
 import stat
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from tests.commands import REPOSITORY
 from tests.unit.pki_files import (
     MEMBERS,
     assert_every_certificate_has_its_key,
@@ -189,3 +192,20 @@ def test_unfinished_files_and_keys_are_private_at_every_step(
 
 
 # --- refused -------------------------------------------------------------------------------
+
+
+def test_the_directory_can_be_locked_again_at_once_under_gevent(tmp_path: Path) -> None:
+    """pyinfra patches the standard library: what is closed is closed later."""
+    program = (
+        "from gevent import monkey; monkey.patch_all()\n"
+        "import gevent\n"
+        "from pathlib import Path\n"
+        "from unstack.pki.directory import locked\n"
+        "def twice():\n"
+        "    for _ in range(2):\n"
+        f"        with locked(Path({str(tmp_path / 'pki')!r})):\n"
+        "            pass\n"
+        "gevent.spawn(twice).get()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, timeout=20, check=False)
+    assert done.returncode == 0

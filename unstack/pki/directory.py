@@ -36,6 +36,9 @@ def locked(directory: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        # Not left to the close: gevent, under pyinfra, closes when its loop comes to it, and who asked
+        # for the lock again before that would wait for itself.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
@@ -127,6 +130,19 @@ def write_certificate(base: Path, pem: str) -> None:
     certificate = _certificate(base)
     os.replace(_write_aside(certificate, pem, _CERTIFICATE_MODE), certificate)
     _flush(base.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put a file that holds no secret in place."""
+    os.replace(_write_aside(path, text, _CERTIFICATE_MODE), path)
+    _flush(path.parent)
+
+
+def remove(*paths: Path) -> None:
+    """Remove files, one after the other in this order also after a power failure; absent ones are."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+        _flush(path.parent)
 
 
 def _certificate(base: Path) -> Path:
