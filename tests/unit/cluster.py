@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from unstack.members import Content, ListedMember, MemberStatus
-from unstack.observations import EtcdHost, MasterHost, Process
+from unstack.observations import EtcdHost, MasterHost, Process, Restored
+from unstack.operations.restore import initial_cluster_token
 from unstack.preflight import Cluster
 from unstack.topology import HostInput, Topology, read_topology
 
@@ -131,3 +132,14 @@ def cluster(**changes: object) -> Cluster:
         "manifest_template": (TEMPLATES / "kube-apiserver-etcd.yaml.j2").read_text(),
     }
     return Cluster(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+OURS = Restored("20261124T000000Z", "ab", 100, initial_cluster_token("test", "20261124T000000Z"), "cd")
+# The client URLs of the external cluster.
+EXTERNAL = "https://172.30.0.31:2379,https://172.30.0.32:2379,https://172.30.0.33:2379"
+
+
+def edited(old: str, new: str) -> dict[str, str]:
+    """The manifests of a master with other words in that of its API server."""
+    assert old in APISERVER
+    return {**master().live, "kube-apiserver": APISERVER.replace(old, new)}

@@ -8,26 +8,21 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.cluster import (
-    APISERVER,
     CONTENT,
     ETCD,
     MANIFESTS,
+    OURS,
     cluster,
+    edited,
     etcd_host,
-    fenced_master,
     master,
     member,
     topology,
 )
-from unstack.observations import MasterHost, Process, Restored
+from unstack.observations import MasterHost, Process
 from unstack.operations.restore import initial_cluster_token
-from unstack.placement import Phase
 from unstack.preflight import Cluster, contents_settled, judge, warnings
 from unstack.problems import Problem
-
-OURS = Restored("20261124T000000Z", "ab", 100, initial_cluster_token("test", "20261124T000000Z"), "cd")
-EXTERNAL = "https://172.30.0.31:2379,https://172.30.0.32:2379,https://172.30.0.33:2379"
-
 
 KUBEADM_CONFIG = (MANIFESTS / "ClusterConfiguration.yaml").read_text()
 
@@ -52,11 +47,6 @@ def test_finds_nothing_wrong_with_a_healthy_cluster() -> None:
     assert judge(cluster(kubeadm_config=KUBEADM_CONFIG)) == []
 
 
-def _manifest(old: str, new: str) -> dict[str, str]:
-    assert old in APISERVER
-    return {**master().live, "kube-apiserver": APISERVER.replace(old, new)}
-
-
 @pytest.mark.parametrize(
     ("broken", "host", "found"),
     [
@@ -79,7 +69,7 @@ def _manifest(old: str, new: str) -> dict[str, str]:
             "another external etcd already: ['https://a:2379']",
         ),
         (
-            _one_master(live=_manifest("pki/apiserver-etcd-client.crt", "pki/sub/apiserver-etcd-client.crt")),
+            _one_master(live=edited("pki/apiserver-etcd-client.crt", "pki/sub/apiserver-etcd-client.crt")),
             "master-2",
             "certificate would lie in /etc/kubernetes/pki/sub/etcd-external",
         ),
@@ -92,7 +82,7 @@ def _manifest(old: str, new: str) -> dict[str, str]:
         ),
         (_one_master(live={**master().live, "etcd": ""}), "master-2", "etcd.yaml is missing"),
         (
-            _one_master(live=_manifest("https://127.0.0.1:2379", "https://10.9.9.9:2379")),
+            _one_master(live=edited("https://127.0.0.1:2379", "https://10.9.9.9:2379")),
             "master-2",
             "on the etcd https://10.9.9.9:2379",
         ),
@@ -105,7 +95,7 @@ def _manifest(old: str, new: str) -> dict[str, str]:
         ),
         (
             _one_master(
-                live=_manifest(
+                live=edited(
                     "    - --etcd-servers=",
                     "    - --etcd-servers-overrides=/events#https://10.9.9.9:2379\n    - --etcd-servers=",
                 )
@@ -114,7 +104,7 @@ def _manifest(old: str, new: str) -> dict[str, str]:
             "--etcd-servers-overrides",
         ),
         (
-            _one_master(live=_manifest("/etc/kubernetes/pki/apiserver-etcd", "/opt/pki/apiserver-etcd")),
+            _one_master(live=edited("/etc/kubernetes/pki/apiserver-etcd", "/opt/pki/apiserver-etcd")),
             "master-2",
             "mounts no host directory that holds /opt/pki",
         ),
@@ -147,17 +137,17 @@ def _manifest(old: str, new: str) -> dict[str, str]:
             "of the cluster test-2",
         ),
         (
-            _one_master(live=_manifest("https://127.0.0.1:2379", "https://127.0.0.1:3379")),
+            _one_master(live=edited("https://127.0.0.1:2379", "https://127.0.0.1:3379")),
             "master-2",
             "on the etcd https://127.0.0.1:3379",
         ),
         (
-            _one_master(live=_manifest("https://127.0.0.1:2379", "https://127.0.0.1:etcd")),
+            _one_master(live=edited("https://127.0.0.1:2379", "https://127.0.0.1:etcd")),
             "master-2",
             "on the etcd https://127.0.0.1:etcd",
         ),
         (
-            _one_master(live=_manifest("https://127.0.0.1:2379", "https://172.30.0.31:2379")),
+            _one_master(live=edited("https://127.0.0.1:2379", "https://172.30.0.31:2379")),
             "master-2",
             "on the etcd https://172.30.0.31:2379",
         ),
@@ -246,7 +236,7 @@ def _masters_named() -> dict[str, MasterHost]:
 
 def test_accepts_api_servers_that_name_the_stacked_members_in_other_ways() -> None:
     for server in ("https://localhost:2379", "https://cp-b:2379", "https://172.30.0.13:2379"):
-        assert judge(_one_master(live=_manifest("https://127.0.0.1:2379", server))) == []
+        assert judge(_one_master(live=edited("https://127.0.0.1:2379", server))) == []
 
 
 def test_asks_for_room_for_the_snapshot_on_the_first_master_alone() -> None:
@@ -284,77 +274,3 @@ def test_tells_all_problems_of_all_hosts_in_one_pass() -> None:
         etcd_hosts={**cluster().etcd_hosts, "etcd-1": etcd_host(engine=None, compose=())},
     )
     assert [problem.host for problem in judge(broken)] == ["etcd-1", "etcd-1", "master-3", "master-3"]
-
-
-def test_accepts_a_fenced_cluster_with_members_of_an_unfinished_run() -> None:
-    live = {"etcd": master().live["etcd"]}
-    fenced = {name: text for name, text in master().live.items() if name != "etcd"}
-    unfinished = replace(
-        cluster(),
-        masters={f"master-{number}": master(live=live, fenced=fenced, processes=()) for number in (1, 2, 3)},
-        etcd_hosts={
-            f"etcd-{number}": etcd_host(
-                has_data=True,
-                restored=OURS,
-                container="running",
-                container_is_ours=True,
-                listening=frozenset({2379, 2380}),
-            )
-            for number in (1, 2, 3)
-        },
-    )
-    assert unfinished.phase is Phase.STACKED
-    assert judge(unfinished) == []
-
-
-def test_asks_a_migrated_cluster_only_for_its_external_members() -> None:
-    live = {**master().live, "kube-apiserver": APISERVER.replace("https://127.0.0.1:2379", EXTERNAL)}
-    del live["etcd"]
-    processes = (Process(1, 1, ("kube-apiserver", f"--etcd-servers={EXTERNAL}")),)
-    running = etcd_host(
-        has_data=True,
-        restored=OURS,
-        container="running",
-        container_is_ours=True,
-        listening=frozenset({2379, 2380, 2381}),
-    )
-    migrated = replace(
-        cluster(stacked={}),
-        masters={f"master-{number}": master(live=live, processes=processes) for number in (1, 2, 3)},
-        etcd_hosts={f"etcd-{number}": running for number in (1, 2, 3)},
-        external={f"etcd-{number}": member(number) for number in (1, 2, 3)},
-    )
-    assert migrated.phase is Phase.EXTERNAL
-    assert judge(migrated) == []
-    unwell = replace(migrated, external={"etcd-1": member(1, is_healthy=False)})
-    assert [problem.found for problem in judge(unwell)] == ["an unhealthy member"]
-
-
-def test_never_tells_to_move_the_data_of_a_migrated_cluster_away() -> None:
-    live = {**master().live, "kube-apiserver": APISERVER.replace("https://127.0.0.1:2379", EXTERNAL)}
-    masters = {f"master-{number}": master(live=live, processes=()) for number in (1, 2, 3)}
-    # A member that was replaced by hand has no note of ours beside its data.
-    hosts = {
-        f"etcd-{number}": etcd_host(has_data=True, container="running", listening=frozenset({2379}))
-        for number in (1, 2, 3)
-    }
-    for phase, changed in (
-        (Phase.EXTERNAL, masters),
-        (Phase.CUTTING_OVER, {**masters, "master-3": fenced_master()}),
-    ):
-        moved = cluster(masters=changed, etcd_hosts=hosts, stacked={})
-        assert moved.phase is phase
-        assert judge(moved) == []
-
-
-def test_checks_the_manifest_that_is_still_to_be_changed_during_a_cutover() -> None:
-    live = {**master().live, "kube-apiserver": APISERVER.replace("https://127.0.0.1:2379", EXTERNAL)}
-    masters = {
-        "master-1": master(live=live, processes=()),
-        "master-2": fenced_master(same_filesystem=False),
-        "master-3": fenced_master(
-            _manifest("/etc/kubernetes/pki/apiserver-etcd", "/opt/pki/apiserver-etcd")["kube-apiserver"]
-        ),
-    }
-    problems = judge(cluster(masters=masters, stacked={}))
-    assert [one.host for one in problems] == ["master-2", "master-3"]
