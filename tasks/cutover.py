@@ -8,6 +8,7 @@ from unstack.operations.cutover import (
     cut_over,
     start_controllers,
 )
+from unstack.operations.leases import release_leases
 from unstack.operations.prove import prove_equal
 from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import MASTERS
@@ -23,6 +24,7 @@ def cutover() -> None:
     if in_group(MASTERS):
         cut_over(run, name="Put the new kube-apiserver manifest in place")
         await_api_server(run, name="Wait for the API server on the external etcd")
+        release_leases(run, name="Let go of the stopped controllers' leases")
         start_controllers(run, name="Start controller-manager and scheduler")
     barrier("cutover")
 

@@ -8,6 +8,7 @@ import pyinfra
 
 from unstack.operations.confirm import await_heartbeats, write_through
 from unstack.operations.kubeadm_config import return_kubeadm_config
+from unstack.operations.leases import release_leases
 from unstack.operations.outcome import write_outcome
 from unstack.operations.rollback import (
     end_return,
@@ -18,6 +19,7 @@ from unstack.operations.rollback import (
     prepare_return,
     rest_external,
     return_api_server,
+    return_controllers,
 )
 from unstack.operations.rollback_data import bring_data, prove_back, restore_stacked, start_stacked
 from unstack.run import barrier, begin, checkpoint, in_group
@@ -50,7 +52,9 @@ def rollback() -> None:
         mark_return(run, name="Mark the return")
     checkpoint("marked")
     if in_group(MASTERS):
-        return_api_server(run, name="Start the control plane on the stacked etcd")
+        return_api_server(run, name="Start the API server on the stacked etcd")
+        release_leases(run, name="Let go of the stopped controllers' leases")
+        return_controllers(run, name="Start controller-manager and scheduler")
     barrier("return")
     if in_group(MASTERS):
         write_through(run, name="Write and read through every API server")

@@ -38,3 +38,11 @@ def silent_components(leases: Mapping[str, Any], since: float) -> Iterator[str]:
     said of those.
     """
     return (name for name in silent_leases(leases, since) if name in CONTROL_PLANE)
+
+
+def held_leases(leases: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(name, resourceVersion) of each lease of controller-manager and scheduler that has a holder."""
+    for lease in leases.get("items", ()):
+        metadata = lease["metadata"]
+        if metadata["name"] in CONTROL_PLANE and lease.get("spec", {}).get("holderIdentity"):
+            yield metadata["name"], metadata["resourceVersion"]

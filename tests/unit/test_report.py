@@ -96,7 +96,7 @@ ROLLED_BACK = [
     *operation(3.0, "Fence: stop API server", MASTERS, seconds=1.4),
     at(3.0, "stage", stage="fence", result="ok"),
     at(12.0, "api server", host="master-1", state="ready"),
-    *operation(14.0, "Start the control plane on the stacked etcd", MASTERS, seconds=11.0),
+    *operation(14.0, "Start the API server on the stacked etcd", MASTERS, seconds=11.0),
     at(14.0, "stage", stage="return", result="ok"),
     at(30.0, "stage", stage="confirm", result="ok"),
 ]

@@ -13,10 +13,10 @@ from unstack.facts.cluster import external_members, is_migrated, observe_master
 from unstack.guard import Commands, is_executing, step
 from unstack.heartbeats import dead_before, silent_components, silent_leases
 from unstack.operations.cutover import access_of
+from unstack.operations.leases import KUBE_SYSTEM_LEASES
 from unstack.run import Run, read
 from unstack.scripts import script
 
-KUBE_SYSTEM_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 POLL_SECONDS = 0.5
 
@@ -50,7 +50,7 @@ def await_heartbeats(run: Run) -> Commands:
     + run: this run
 
     A lease renewed after the cutover was written to the external cluster by a component that
-    works. A new leader waits for the old one's lease to run out first, which takes 15 s.
+    works. Where the old leader's lease could not be let go, a new one waits 15 s for its end.
     """
     if host.name == run.lead() and is_executing() and _is_due(run):
         _await_heartbeats(run, run.results.get("cutover_started", run.started))

@@ -225,6 +225,18 @@ def return_api_server(run: Run) -> Commands:
     manifest = placed(host.name, observe_master(host, run.topology), run.topology).manifest
     yield script("await-apiserver", *await_arguments(manifest, settings.ready_timeout_seconds))
     run.note_api_server(host.name, "ready")
+
+
+@step
+def return_controllers(run: Run) -> Commands:
+    """
+    Put the manifests of controller-manager and scheduler back, and wait for their processes.
+
+    + run: this run
+    """
+    if way_of(run) not in (Way.DATA, Way.FINISH):
+        host.noop("not this way")
+        return
     yield script("start-controllers", *controllers_arguments(run.topology))
 
 
