@@ -25,9 +25,9 @@ from lab.shape import API_PORT
 from lab.state import run
 
 API_SERVER = COMPONENTS[:1]
-_MANIFESTS = "/etc/kubernetes/manifests"
+MANIFESTS = "/etc/kubernetes/manifests"
 # On the same filesystem, so that each move is one rename, and not below the manifests.
-_ASIDE = "/etc/kubernetes/slow-delete"
+ASIDE = "/etc/kubernetes/slow-delete"
 _IN_STACKED = "/var/lib/etcd/slow-delete.db"
 _ON_HOST = "/var/lib/slow-delete"
 _SNAPSHOT = f"{_ON_HOST}/snapshot.db"
@@ -113,9 +113,9 @@ def take_away(lab: Lab, masters: Sequence[Node], components: Sequence[str] = API
         masters,
         f"""
 set -eu
-mkdir -p {_ASIDE}
-cd {_MANIFESTS}
-mv -- {files} {_ASIDE}/
+mkdir -p {ASIDE}
+cd {MANIFESTS}
+mv -- {files} {ASIDE}/
 end=$((SECONDS + {_GONE_SECONDS}))
 while grep -sqxE '{pattern}' /proc/[0-9]*/comm; do
     [ $SECONDS -lt $end ] || {{ echo "still running after {_GONE_SECONDS} s: {files}"; exit 1; }}
@@ -135,9 +135,9 @@ def put_back(lab: Lab, context: ssl.SSLContext, masters: Sequence[Node], etcd_ur
         # The certificates are the stacked etcd's; without TLS none may be named.
         edit = (
             f"sed -i -e 's|--etcd-servers=.*|--etcd-servers={etcd_urls}|'"
-            f" -e '/--etcd-\\(cafile\\|certfile\\|keyfile\\)=/d' {_ASIDE}/kube-apiserver.yaml"
+            f" -e '/--etcd-\\(cafile\\|certfile\\|keyfile\\)=/d' {ASIDE}/kube-apiserver.yaml"
         )
-    on_all(lab, masters, f"set -eu; {edit}; mv -- {_ASIDE}/*.yaml {_MANIFESTS}/; rmdir {_ASIDE}")
+    on_all(lab, masters, f"set -eu; {edit}; mv -- {ASIDE}/*.yaml {MANIFESTS}/; rmdir {ASIDE}")
     _await_ready(context, masters)
 
 

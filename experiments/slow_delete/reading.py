@@ -12,7 +12,7 @@ from demo.processes import COMPONENTS, control_plane
 from experiments.slow_delete.errors import ExperimentError
 from experiments.slow_delete.pods import PODS
 from experiments.slow_delete.results import ApiServer
-from lab import Lab
+from lab import Lab, Node
 from lab.shape import API_PORT
 
 _KUBERNETES = "/api/v1/namespaces/default/endpoints/kubernetes"
@@ -79,9 +79,10 @@ def uses_external(lab: Lab, etcd_servers: tuple[str, ...]) -> bool:
     return any(f"//{node.ip}:" in url for node in lab.etcd for url in etcd_servers)
 
 
-def endpoint_addresses(lab: Lab, context: ssl.SSLContext) -> list[str]:
-    """The addresses of the Service `kubernetes`, sorted."""
-    client = ApiClient(lab.load_balancer, context, _TIMEOUT_SECONDS)
+def endpoint_addresses(lab: Lab, context: ssl.SSLContext, through: Node | None = None) -> list[str]:
+    """The addresses of the Service `kubernetes`, sorted; asked of this master, or at the load balancer."""
+    address = lab.load_balancer if through is None else f"{through.ip}:{API_PORT}"
+    client = ApiClient(address, context, _TIMEOUT_SECONDS)
     body = client.expect("GET", _KUBERNETES).body
     client.close()
     return sorted(

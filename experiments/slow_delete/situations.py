@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 
 from demo import migration
 from demo.processes import COMPONENTS
-from experiments.slow_delete import by_hand, reading
+from experiments.slow_delete import by_hand, reading, stale_endpoint
 from experiments.slow_delete.bench import Bench, Measure
 from experiments.slow_delete.errors import ExperimentError
 from experiments.slow_delete.pods import Made
 from experiments.slow_delete.results import Situation
-from lab import Lab
+from lab import Lab, Node
 from lab.paths import REPOSITORY, STATE
 
 MIGRATED = "migrated"
@@ -155,6 +155,7 @@ PLANS = (
         _cured("revision caught up", _catch_up),
     ),
     Plan("h2", "the last API server stays on the old etcd", _two_stores),
+    Plan("h3", "the last API server is dead, and the Service kubernetes names it", stale_endpoint.build),
 )
 NAMES = tuple(plan.name for plan in PLANS)
 
@@ -167,11 +168,13 @@ def named(names: Sequence[str]) -> list[Plan]:
     return [plan for plan in PLANS if plan.name in names]
 
 
-def run(lab: Lab, plan: Plan, measure: Measure) -> Situation:
-    """Reset the lab, build the situation and measure it."""
+def run(
+    lab: Lab, plan: Plan, measure: Measure, places: Sequence[tuple[Node, Node]] | None = None
+) -> Situation:
+    """Reset the lab, build the situation and measure it, by pods at these places or at all."""
     begun = datetime.now(timezone.utc).isoformat(timespec="seconds")
     lab.reset()
-    bench = Bench.prepared(lab, plan.name, measure)
+    bench = Bench.prepared(lab, plan.name, measure, places)
     plan.build(bench)
     return Situation(
         name=plan.name,

@@ -12,6 +12,7 @@ from experiments.slow_delete.by_hand import snapshot_revision
 from experiments.slow_delete.errors import ExperimentError
 from experiments.slow_delete.pods import phase, pod
 from experiments.slow_delete.results import ApiServer, Kind, Moment, PodTiming, Results, Situation
+from experiments.slow_delete.stale_endpoint import dialled
 
 
 def timing(
@@ -154,3 +155,10 @@ def test_an_unknown_situation_is_refused_with_the_names_that_there_are():
     assert [plan.name for plan in situations.named(["h2", "h1"])] == ["h1", "h2"]
     with pytest.raises(ExperimentError, match="no situation is called h4; there are migrated"):
         situations.named(["h4"])
+
+
+def test_a_connection_that_was_never_made_is_told_from_one_that_was():
+    assert dialled("0.012345 0.020000") == "answered after 0.01 s"
+    assert dialled("0.000000 30.000512") == "given up after 30.0 s"
+    with pytest.raises(ExperimentError, match="not understood"):
+        dialled("curl: (7)")
