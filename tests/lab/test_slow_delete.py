@@ -64,7 +64,8 @@ def test_a_dead_api_servers_address_stays_no_longer_than_its_lease_and_slows_no_
         for match in re.finditer(r"address stayed for ([0-9.]+) s", line)
     ]
     # 15 s of lease, and an API server looks every 10 s.
-    assert len(stayed) == 2 and all(seconds < 30 for seconds in stayed), found.seen
+    assert len(stayed) == 2, found.seen
+    assert max(stayed) < 30, found.seen
     assert any("stale: given up after 30" in line for line in found.seen), found.seen
     assert all(pod.gone_seconds is not None for moment in found.moments for pod in moment.pods), found
 
@@ -75,6 +76,7 @@ def test_pods_come_and_go_after_the_migration_as_before(lab: Lab) -> None:
     before, after = (
         [pod for pod in moment.pods if pod.kind == "new"] for moment in (found.moments[0], found.moments[-1])
     )
-    assert after and all(pod.running_seconds and pod.gone_seconds for pod in after), found
+    assert len(after) == len(lab.masters) ** 2, found
+    assert all(pod.running_seconds and pod.gone_seconds for pod in after), found
     middle = [median(pod.running_seconds or 0 for pod in pods) for pods in (before, after)]
     print(f"create to Running {middle[0]:.2f} s before, {middle[1]:.2f} s after")
