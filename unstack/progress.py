@@ -113,7 +113,7 @@ def lines(waits: list[Wait], now: float, noticeable_seconds: float) -> Iterator[
     for (what, limit), same in together.items():
         seconds = int(max(wait.lasted(now) for wait in same))
         bound = "so far" if limit is None else f"of at most {limit:g} s"
-        yield f"{', '.join(wait.host for wait in same)}: {what} ({seconds} s {bound})"
+        yield f"{', '.join(sorted(wait.host for wait in same))}: {what} ({seconds} s {bound})"
 
 
 PROGRESS = Progress()

@@ -232,8 +232,8 @@ def test_no_color_is_respected_on_a_terminal(clone: Clone) -> None:
 
 def test_hosts_that_wait_for_one_thing_share_a_line_and_the_innermost_lasting_wait_counts() -> None:
     waits = [
-        Wait("a", "step", None, 0.0),
         Wait("b", "step", None, 1.0),
+        Wait("a", "step", None, 0.0),
         Wait("c", "step", None, 0.0),
         Wait("c", "ready", 60.0, 5.0),
         Wait("c", "question", None, 9.9),
