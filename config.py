@@ -3,6 +3,9 @@
 # pyinfra reads `config` from the context; the import is the documented way to reach it.
 from pyinfra import config
 
+from unstack.colours import respect_no_color
+from unstack.progress import tell_connections
+
 # The order of operations is asserted by tests against this release line (docs/decisions.md).
 config.REQUIRE_PYINFRA_VERSION = "~=3.10.0"
 
@@ -11,3 +14,6 @@ config.REQUIRE_PYINFRA_VERSION = "~=3.10.0"
 # is tolerant, so that preflight can name every unreachable host together with all other problems.
 config.FAIL_PERCENT = None
 config.CONNECT_TIMEOUT = 10
+
+respect_no_color()
+tell_connections()

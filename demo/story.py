@@ -80,7 +80,7 @@ def _migrate(lab: Lab, context: ssl.SSLContext, options: Options, result: Result
     writers = _writers(lab, context, "unstack-writer")
     writers.start()
     try:
-        writers.wait_until_all_write(_FIRST_WRITE_SECONDS)
+        _await_all_writers(writers)
         say(f"pyinfra {' '.join(migration.ARGUMENTS)}")
         result.migration = done = migration.run(REPOSITORY, _LOG)
         say(f"pyinfra ended with exit code {done.exit_code} after {done.seconds:.1f} s")
@@ -91,7 +91,7 @@ def _migrate(lab: Lab, context: ssl.SSLContext, options: Options, result: Result
         with step(f"writing for {seconds:.0f} s more"):
             time.sleep(seconds)
         # Not only some: an API server that takes no writes any more is a fault of its own.
-        _attempt(result, lambda: writers.wait_until_all_write(_FIRST_WRITE_SECONDS))
+        _attempt(result, lambda: _await_all_writers(writers))
     finally:
         records = writers.stop()
     return records
@@ -145,6 +145,11 @@ def _measure(
         times = _attempt(result, lambda: pods.measure(lab.load_balancer, context, node))
     if times is not None:
         result.pods.append(times)
+
+
+def _await_all_writers(writers: Writers) -> None:
+    with step(f"waiting {_FIRST_WRITE_SECONDS:.0f} s at most until every writer writes"):
+        writers.wait_until_all_write(_FIRST_WRITE_SECONDS)
 
 
 def _writers(lab: Lab, context: ssl.SSLContext, prefix: str) -> Writers:

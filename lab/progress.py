@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _START = time.monotonic()
-_HEARTBEAT_SECONDS = 10.0
+# Nothing is silent for more than five seconds.
+_HEARTBEAT_SECONDS = 4.5
 _print_lock = threading.Lock()
 
 

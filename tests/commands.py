@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import re
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from lab import Lab, Node
 
@@ -24,7 +27,8 @@ class Outcome:
 
     status: int
     stdout: str
-    log: str  # stderr, without colours
+    log: str  # stderr
+    longest_silence_seconds: float  # between two of its lines, from its start to its end
 
     @property
     def text(self) -> str:
@@ -34,17 +38,41 @@ class Outcome:
 
 def pyinfra(*arguments: str, timeout_seconds: float = 400) -> Outcome:
     """Run pyinfra from the repository's root, as an operator would."""
-    done = subprocess.run(
+    heard = [time.monotonic()]
+    output: tuple[list[bytes], list[bytes]] = ([], [])
+
+    def listen(stream: IO[bytes], lines: list[bytes]) -> None:
+        for line in stream:
+            heard.append(time.monotonic())
+            lines.append(line)
+
+    # In bytes: Python's text would make a line's end of a carriage return.
+    with subprocess.Popen(
         [str(PYINFRA), *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "PYINFRA_PROGRESS": "off", "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout_seconds,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout, re.sub(r"\x1b\[[0-9;]*m", "", done.stderr))
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        streams = zip((process.stdout, process.stderr), output, strict=True)
+        threads = [threading.Thread(target=listen, args=one, daemon=True) for one in streams]
+        for thread in threads:
+            thread.start()
+        try:
+            status = process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        finally:
+            for thread in threads:
+                thread.join(10)
+    heard = sorted([*heard, time.monotonic()])
+    silence = max(after - before for before, after in itertools.pairwise(heard))
+    stdout, log = (b"".join(lines).decode() for lines in output)
+    return Outcome(status, stdout, log, silence)
 
 
 def state_of(lab: Lab) -> dict[str, str]:

@@ -10,15 +10,19 @@ import functools
 import signal
 import time
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from pyinfra import logger, state
+from pyinfra import host, logger, state
 from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.exceptions import DeployError, OperationError, PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State, StateStage
+from pyinfra.context import ctx_host
 
+from unstack.progress import waiting
 from unstack.report import leave_report
+from unstack.scripts import Script
 
 if TYPE_CHECKING:
     from unstack.run import Run
@@ -31,17 +35,30 @@ def is_executing() -> bool:
     return bool(state.current_stage == StateStage.Execute)
 
 
+def under_way() -> str:
+    """What the host is at, in this greenlet: a step, planned or run, or what follows a failed one."""
+    if not ctx_host.isset() or host.current_op_hash is None:
+        return "waiting for its answer"
+    name = _names(state, host.current_op_hash).rpartition(" | ")[2]
+    return f'{"in" if is_executing() else "planning"} the step "{name}"'
+
+
 def step(function: Callable[..., Commands]) -> Any:
     """pyinfra's `@operation()` for this tool: an error fails the host, and so ends the run in order.
 
     Without it an OperationError would leave pyinfra at once, past the guard and the way back. While
-    the plan is made nothing has been changed, and it may.
+    the plan is made nothing has been changed, and it may. A step that lasts says so (`unstack.progress`):
+    its facts, its commands, and what it does on the control node.
     """
 
     @functools.wraps(function)
     def guarded(*arguments: Any, **keywords: Any) -> Commands:
         try:
-            yield from function(*arguments, **keywords)
+            with waiting(host.name, under_way()):
+                for command in function(*arguments, **keywords):
+                    # pyinfra runs the command before it asks for the next one.
+                    with _waiting_for(command):
+                        yield command
         # A fault of our own must not take the way back away either; its traceback is for --debug.
         except Exception as error:
             if not is_executing():
@@ -51,6 +68,12 @@ def step(function: Callable[..., Commands]) -> Any:
             yield FunctionCommand(_failure(error), (), {})
 
     return operation()(guarded)
+
+
+def _waiting_for(command: StringCommand | FunctionCommand) -> AbstractContextManager[object]:
+    if isinstance(command, Script) and command.waits_for is not None:
+        return waiting(host.name, command.waits_for, command.limit_seconds)
+    return nullcontext()
 
 
 def action(function: Callable[[], object]) -> FunctionCommand:

@@ -18,6 +18,7 @@ from pyinfra.api.host import Host
 
 from unstack.observations import Report, parse_report
 from unstack.problems import Problem
+from unstack.progress import waiting
 from unstack.remote import open_channel
 from unstack.scripts import script
 
@@ -43,8 +44,9 @@ class RunLock:
         Raises OperationError where the host can't hold one.
         """
         command = script("hold-lock", self.path, self.holder, str(STALE_SECONDS))
-        self._channel = open_channel(self.host, command)
-        report = self._answer()
+        with waiting(self.host.name, "waiting for the lock of this cluster"):
+            self._channel = open_channel(self.host, command)
+            report = self._answer()
         if "locked" not in report:
             return Problem(
                 self.host.name,

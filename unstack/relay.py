@@ -16,8 +16,10 @@ from pyinfra.api import StringCommand
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 
+from unstack.progress import waiting
 from unstack.remote import open_channel
 
+MEBIBYTE = 1024 * 1024
 CHUNK_BYTES = 256 * 1024
 CHUNKS_IN_FLIGHT = 32  # per target: 8 MiB, so that one slow host does not fill our memory
 READ = "cat {path}"
@@ -45,13 +47,17 @@ def relay_file(
         path=shlex.quote(target_path), directory=shlex.quote(target_path.rpartition("/")[0]), size=size
     )
     writers = {target.name: gevent.spawn(_write, target, write, queues[target.name]) for target in targets}
+    read = 0
     try:
-        for chunk in _read(source, READ.format(path=shlex.quote(path))):
+        with waiting(", ".join(queues), "waiting for the copy of the snapshot") as wait:
+            for chunk in _read(source, READ.format(path=shlex.quote(path))):
+                for name, queue in queues.items():
+                    _offer(queue, writers[name], chunk)
+                read += len(chunk)
+                wait.what = f"copying the snapshot, {read // MEBIBYTE} of {size // MEBIBYTE} MiB"
             for name, queue in queues.items():
-                _offer(queue, writers[name], chunk)
-        for name, queue in queues.items():
-            _offer(queue, writers[name], None)
-        gevent.joinall(list(writers.values()))
+                _offer(queue, writers[name], None)
+            gevent.joinall(list(writers.values()))
         return {name: writer.get() for name, writer in writers.items()}
     finally:
         # A source that failed half-way must not leave a half file under the final name.

@@ -16,6 +16,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import make_unix_command_for_host
 from pyinfra.context import ctx_state
 
+from unstack.progress import waiting
 from unstack.scripts import script
 
 # A host whose power is gone answers nothing: without a limit the kernel waits a quarter of an hour
@@ -40,10 +41,12 @@ def run_script(host: Host, name: str, *arguments: str, stdin: str | None = None)
     where the host is not there any more.
     """
     given = {} if stdin is None else {"_stdin": stdin}
+    command = script(name, *arguments)
     try:
-        status, output = host.run_shell_command(
-            script(name, *arguments), print_output=False, print_input=False, **{**_privileges(host), **given}
-        )
+        with waiting(host.name, command.waits_for or f"waiting for {name}", command.limit_seconds):
+            status, output = host.run_shell_command(
+                command, print_output=False, print_input=False, **{**_privileges(host), **given}
+            )
     # Whatever a broken connection raises in pyinfra and paramiko: the others must still be mended.
     except Exception as error:
         raise OperationError(f"{host.name}: {NO_ANSWER} ({type(error).__name__})") from error

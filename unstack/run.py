@@ -24,10 +24,11 @@ from pyinfra.api.state import State
 from pyinfra.connectors.ssh import ConnectorData
 from pyinfra.context import ctx_host, ctx_state
 
-from unstack.guard import Commands, Guard, is_executing, step
+from unstack.guard import Commands, Guard, is_executing, step, under_way
 from unstack.journal import Journal
 from unstack.lock import RunLock
 from unstack.problems import Problem, ProblemsError
+from unstack.progress import waiting
 from unstack.remote import end_silent_connections
 from unstack.report.source import Change
 from unstack.topology import ETCD, MASTERS, HostInput, Topology, read_topology
@@ -216,9 +217,10 @@ def on_each(hosts: Iterable[Host], work: Callable[[Host], T]) -> dict[str, T]:
 
     # `pyinfra.host` is a proxy for whichever host a greenlet works on; here the host itself counts.
     themselves = [current.inventory.get_host(one.name) for one in hosts]
+    what = under_way()
 
     def in_context(one: Host) -> T:
-        with ctx_state.use(current), ctx_host.use(one):
+        with ctx_state.use(current), ctx_host.use(one), waiting(one.name, what):
             return work(one)
 
     # Not pyinfra's pool: it is as large as the inventory and full while an operation runs.

@@ -124,6 +124,14 @@ def migrated(fresh_lab: Lab) -> Iterator[Migrated]:
     return Migrated(lab, outcome, old_manifests, writers.acknowledged(), report, report["cutover_started"])
 
 
+def test_no_silence_lasts_longer_than_five_seconds(migrated: Migrated) -> None:
+    outcome = migrated.outcome
+    # Half a second for a machine that runs the whole cluster beside it.
+    assert outcome.longest_silence_seconds < 5.5
+    print(f"longest silence of the migration: {outcome.longest_silence_seconds:.2f} s")
+    assert not {"\x1b", "\r"} & set(outcome.text)
+
+
 def test_no_acknowledged_write_is_missing(migrated: Migrated) -> None:
     found = listed(migrated.lab.load_balancer, tls_context(KUBECONFIG))
     assert len(migrated.acknowledged) > 100

@@ -14,6 +14,7 @@ from unstack.guard import Commands, is_executing, step
 from unstack.heartbeats import dead_before, silent_components, silent_leases
 from unstack.operations.cutover import access_of
 from unstack.operations.leases import KUBE_SYSTEM_LEASES
+from unstack.progress import waiting
 from unstack.run import Run, read
 from unstack.scripts import script
 
@@ -71,25 +72,28 @@ def _is_due(run: Run) -> bool:
 def _await_heartbeats(run: Run, since: float) -> None:
     topology = run.topology
     access = access_of(host.name, observe_master(host, topology), topology)
-    deadline = time.monotonic() + topology.settings.ready_timeout_seconds
+    limit = topology.settings.ready_timeout_seconds
+    deadline = time.monotonic() + limit
     # Who was dead before can't be waited for, and is no reason to stop half-way.
     dead = dead_before(_object(access, NODE_LEASES), run.results.get("fence_started", since))
     for name in sorted(dead):
         logger.warning(f"    node {name} was silent before already; it is not waited for")
-    while True:
-        nodes = set(silent_leases(_object(access, NODE_LEASES), since)) - dead
-        silent = [
-            *silent_components(_object(access, KUBE_SYSTEM_LEASES), since),
-            *(f"node {name}" for name in sorted(nodes)),
-        ]
-        if not silent:
-            return
-        if time.monotonic() > deadline:
-            raise OperationError(
-                f"{host.name}: found no lease renewed since the cutover by {', '.join(silent)};"
-                " expected one by each; to do: look at these components' logs. The API servers work"
-            )
-        time.sleep(POLL_SECONDS)
+    with waiting(host.name, "waiting for leases to be renewed", limit) as wait:
+        while True:
+            nodes = set(silent_leases(_object(access, NODE_LEASES), since)) - dead
+            silent = [
+                *silent_components(_object(access, KUBE_SYSTEM_LEASES), since),
+                *(f"node {name}" for name in sorted(nodes)),
+            ]
+            if not silent:
+                return
+            wait.what = f"waiting for a lease renewed by {', '.join(silent)}"
+            if time.monotonic() > deadline:
+                raise OperationError(
+                    f"{host.name}: found no lease renewed since the cutover by {', '.join(silent)};"
+                    " expected one by each; to do: look at these components' logs. The API servers work"
+                )
+            time.sleep(POLL_SECONDS)
 
 
 def _object(access: Any, path: str) -> dict[str, Any]:

@@ -88,7 +88,6 @@ def _planned(run: Run, one: Host, live: ApiServerManifest) -> list[Problem]:
     """What is wrong with this master's `kubeadm upgrade plan` for the version that runs."""
     access = api_access(live)
     version = str(read([one], ApiObject, access=access, path="/version")[one.name]["gitVersion"])
-    logger.info(f"    {one.name}: waiting for kubeadm upgrade plan {version}, {PLAN_SECONDS} s at most")
     report = parse_report(
         run_script(
             one,

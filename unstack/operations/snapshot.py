@@ -21,6 +21,7 @@ from unstack.guard import Commands, action, is_executing, step
 from unstack.observations import COMPONENTS, MasterHost, Snapshot
 from unstack.placement import Phase
 from unstack.problems import Problem
+from unstack.progress import waiting
 from unstack.relay import relay_file
 from unstack.run import Run, etcd_hosts, on_each, read, refusal
 from unstack.scripts import script
@@ -102,18 +103,19 @@ def agreed_revision(names: Mapping[str, str]) -> int:
         revision: int | None = one.get_fact(MemberRevision, member=names[one.name], _ignore_errors=True)
         return revision
 
-    while True:
-        revisions = on_each([inventory.get_host(name) for name in names], ask)
-        first, *others = set(revisions.values())
-        if first is not None and not others:
-            return first
-        if time.monotonic() > deadline:
-            told = ", ".join(f"{name}: {revision}" for name, revision in revisions.items())
-            raise OperationError(
-                f"found no revision that all members hold ({told}); expected one, since nobody writes;"
-                " to do: find who writes to etcd directly, or why a member lags"
-            )
-        time.sleep(0.1)
+    with waiting(", ".join(names), "waiting for one revision that all members hold", ONE_REVISION_SECONDS):
+        while True:
+            revisions = on_each([inventory.get_host(name) for name in names], ask)
+            first, *others = set(revisions.values())
+            if first is not None and not others:
+                return first
+            if time.monotonic() > deadline:
+                told = ", ".join(f"{name}: {revision}" for name, revision in revisions.items())
+                raise OperationError(
+                    f"found no revision that all members hold ({told}); expected one, since nobody writes;"
+                    " to do: find who writes to etcd directly, or why a member lags"
+                )
+            time.sleep(0.1)
 
 
 @step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,8 @@ def ensure_pki(directory: Path, topology: Topology, now: datetime, *, renew: boo
         pairs: dict[str, Pair] = {}
         for leaf in wanted_leaves(topology):
             pair = pki_directory.read_pair(directory / leaf.name)
+            # An RSA key takes up to seconds; in between whoever waits may be told.
+            time.sleep(0)
             if renew or pair is None or any(leaf_faults(pair, leaf.wanted, authority.certificate, now)):
                 pair = certificates.issue(authority, leaf.wanted, now)
                 pki_directory.write_pair(directory / leaf.name, pair)

@@ -8,7 +8,7 @@ container=$3
 shift 3
 cd "$config" || die "no directory $config" "the one with the compose file" "run tasks/prepare.py"
 # docker-compose 1.29 and the plugin both know "up --no-start"; "create" is the plugin's alone.
-answer=$("$@" up --no-start 2>&1) || die "that $* refuses $config/docker-compose.yaml: $(echo "$answer" | tail -n 3)" "a created container" \
+answer=$(bounded "$@" up --no-start 2>&1) || die "that $* refuses $config/docker-compose.yaml: $(echo "$answer" | tail -n 3)" "a created container" \
         "mend what it says, then run again"
 umask 077
 rm -f "$data/etcdutl"

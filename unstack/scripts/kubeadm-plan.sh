@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# kubeadm-plan VERSION SERVER CA CERTIFICATE KEY IGNORED SECONDS: what kubeadm plans for an upgrade to the
+# kubeadm-plan VERSION SERVER CA CERTIFICATE KEY IGNORED TIMEOUT: what kubeadm plans for an upgrade to the
 # version that runs, with the configuration it plans for. Given a version, it asks nobody outside for one.
 # With the API server's own client pair: admin.conf may have expired, or have been taken away.
 PATH=$PATH:/usr/local/bin:/opt/bin
@@ -16,10 +16,14 @@ contexts: [{name: own, context: {cluster: own, user: own}}]
 current-context: own
 END
 deadline=$(($(uptime_centiseconds) + $7 * 100))
-until NO_PROXY='*' no_proxy='*' timeout -k 5 "$7" kubeadm upgrade plan "$1" --print-config \
+# Whole seconds, rounded up: to "timeout" a 0 means for ever.
+left() {
+    echo $(((deadline - $(uptime_centiseconds) + 99) / 100))
+}
+until NO_PROXY='*' no_proxy='*' timeout -k 5 "$(left)" kubeadm upgrade plan "$1" --print-config \
     --kubeconfig "$scratch/kubeconfig" --ignore-preflight-errors "$6" >"$scratch/output" 2>"$scratch/errors"; do
     # A node is called ready some seconds after it has renewed its lease.
-    if grep -q ControlPlaneNodesReady "$scratch/errors" && [ "$(uptime_centiseconds)" -lt "$deadline" ]; then
+    if grep -q ControlPlaneNodesReady "$scratch/errors" && [ "$(left)" -gt 5 ]; then
         sleep 2
         continue
     fi

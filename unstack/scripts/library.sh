@@ -137,9 +137,20 @@ replace() {
     fi
 }
 
-# docker ARGUMENT...: an engine that hangs must not hold a run up for ever.
+# bounded COMMAND...: an engine that hangs must not hold a run up for ever, nor end it without a word.
+bounded() {
+    timeout -k 5 120 "$@" || {
+        ended=$?
+        case $ended in
+        124 | 137) echo "no answer of $1 within 120 s" >&2 ;;
+        esac
+        return "$ended"
+    }
+}
+
+# docker ARGUMENT...
 docker() {
-    timeout -k 5 120 docker "$@"
+    bounded docker "$@"
 }
 
 # container_exists NAME

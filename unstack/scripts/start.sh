@@ -10,7 +10,7 @@ shift 4
 cd "$config" || die "no directory $config" "the one with the compose file" "run tasks/prepare.py"
 # Compose created the container before the outage. Compose's own "start" and "up" look at everything
 # once more, which takes longer than the start; "up" is for a host where somebody has removed it since.
-docker start "$container" >/dev/null 2>&1 || answer=$("$@" up -d 2>&1) ||
+docker start "$container" >/dev/null 2>&1 || answer=$(bounded "$@" up -d 2>&1) ||
     die "a container that does not start: $(echo "$answer" | tail -n 3)" "a running member" "mend what it says, then run again"
 while :; do
     pid=$(etcd_process "$name")
@@ -22,7 +22,7 @@ while :; do
         exit 0
     fi
     [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
-        die "no healthy member after $timeout s: $("$@" logs --tail 5 2>&1 | tail -n 5)" "one, with a quorum" \
+        die "no healthy member after $timeout s: $(bounded "$@" logs --tail 5 2>&1 | tail -n 5)" "one, with a quorum" \
             "look at its log and at the other members"
     sleep 0.1
 done
