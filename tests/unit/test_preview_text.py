@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from tests.unit.cluster import cluster, edited, etcd_host, fenced_master, master
+from tests.unit.cluster import cluster, edited, etcd_host, fenced_master, master, topology
+from tests.unit.pki_files import this_moment
 from tests.unit.preview_source import KUBEADM_CONFIG, migrated, source
-from unstack.pki import AuthorityState, ForeseenPki
+from unstack.pki import AuthorityState, ForeseenPki, Pki, foresee_pki
 from unstack.placement import Phase
 from unstack.preview import Rehearsal, Source, preview
 from unstack.preview.quorum import Quorum, may_fail, quorums
@@ -30,13 +32,13 @@ def _fenced() -> Source:
 
 
 def test_fits_its_width_without_control_characters() -> None:
-    strange = edited("    - --etcd-servers=", "    - --x=\u202ered\t" + "y" * 300 + "\n    - --etcd-servers=")
+    strange = edited("    - --etcd-servers=", "    - --x=\u202ered" + "y" * 300 + "\n    - --etcd-servers=")
     masters = {**cluster().masters, "master-2": master(live=strange)}
     for found in (source(), source(cluster(masters=masters)), source(problems=(PROBLEM,) * 2), _fenced()):
         text = preview(found)
         assert text.replace("\n", "").isprintable()
         assert max(map(len, text.splitlines())) <= WIDTH
-    assert "?red    y" in preview(source(cluster(masters=masters)))
+    assert "--x=?redy" in preview(source(cluster(masters=masters)))
 
 
 def test_tells_all_that_an_operator_decides_by() -> None:
@@ -53,8 +55,13 @@ def test_tells_all_that_an_operator_decides_by() -> None:
     assert "ConfigMap kube-system/kubeadm-config" in _section(text, "cluster")
 
 
-def test_no_key_is_ever_in_it() -> None:
-    assert "-----BEGIN" not in preview(source())
+def test_no_key_is_ever_in_it(made: tuple[Path, Pki]) -> None:
+    kept = foresee_pki(made[0], topology(), this_moment())
+    text = preview(source(pki=kept))
+    assert "The CA is there and is kept; of its certificates" in text
+    assert "-----BEGIN" not in text
+    for pair in made[1].pairs().values():
+        assert pair.private_key_pem.splitlines()[1] not in text
 
 
 def test_names_each_process_that_stops_and_starts() -> None:
@@ -160,7 +167,7 @@ def test_says_where_each_figure_comes_from() -> None:
     assert "For a database of 21.0 MB" in text
     rehearsal = Rehearsal("2026-11-24T21:00:00+00:00", 20_971_520, {"snapshot": 0.61}, 12.54)
     text = _words(_section(preview(source(rehearsal=rehearsal)), "Outage"))
-    assert "snapshot 0.6 the rehearsal: 0.61 s with 21.0 MB" in text
+    assert "snapshot 0.61 the rehearsal: 0.61 s with 21.0 MB" in text
     assert "The rehearsal was at 2026-11-24T21:00:00+00:00 and expected 12.5 s in all." in text
     assert "It did not measure fence, distribute, restore, start, prove, cutover." in text
 

@@ -137,8 +137,8 @@ def _outage(source: Source) -> Iterator[str]:
     else:
         yield "In seconds; the size of the database could not be read:"
     for part in parts:
-        yield from _wrapped(part.origin, f"{part.stage:12}{part.seconds:8.1f}  ")
-    yield f"{'together':12}{sum(part.seconds for part in parts):8.1f}"
+        yield from _wrapped(part.origin, f"{part.stage:12}{part.seconds:7.2f}  ")
+    yield f"{'together':12}{sum(part.seconds for part in parts):7.2f}"
     yield from _wrapped(_honest(source, parts))
 
 
