@@ -15,7 +15,7 @@ from unstack.manifest import ManifestError, pki_directory
 from unstack.observations import FilesOnDisk
 from unstack.operations.preflight import read_cluster, with_kubeadm_config
 from unstack.operations.prepare import TEMPLATES
-from unstack.pki import foresee_pki
+from unstack.pki import AuthorityState, ForeseenPki, foresee_pki
 from unstack.placement import Phase
 from unstack.preflight import Cluster, judge
 from unstack.preview import Rehearsal, Source, preview, read_rehearsal
@@ -45,7 +45,7 @@ def _read(run: Run) -> Source:
     cluster = read_cluster(run)
     now = datetime.now(timezone.utc)
     problems = set(judge(cluster))
-    pki = foresee_pki(run.directory / "pki", run.topology, now)
+    pki = _pki(run, now)
     if cluster.phase is Phase.EXTERNAL:
         cluster = with_kubeadm_config(cluster)
     else:
@@ -66,6 +66,20 @@ def _read(run: Run) -> Source:
         problems=tuple(sorted(problems)),
         now=now,
     )
+
+
+def _pki(run: Run, now: datetime) -> ForeseenPki:
+    """What becomes of the certificates; refused where this user may not read them."""
+    try:
+        return foresee_pki(run.directory / "pki", run.topology, now)
+    except OSError as error:
+        problem = Problem(
+            "control node",
+            f"{error.filename}: {error.strerror}",
+            "a directory that this user can read: it holds the CA's key",
+            "run this as the user who runs deploy.py",
+        )
+        return ForeseenPki(AuthorityState.REFUSED, problems=(problem,))
 
 
 def _files(one: Host, cluster: Cluster) -> FilesOnDisk | None:
