@@ -123,6 +123,26 @@ def read_certificates(lines: Iterable[str]) -> Mapping[str, datetime]:
 
 
 @dataclass(frozen=True)
+class FilesOnDisk:
+    """Regular files of a host, and the text of the one that was asked for, None where it is not there.
+
+    `sums`: {path: sha256}, with "large" for one of more than a MiB.
+    """
+
+    text: str | None
+    sums: Mapping[str, str]
+
+
+def read_files(lines: Iterable[str]) -> FilesOnDisk:
+    """The report of observe-files.sh."""
+    report = parse_report(lines)
+    if "read" not in report:
+        raise ValueError("the report of observe-files.sh has no beginning")
+    sums = (value.partition(" ") for value in report.get("file", ()))
+    return FilesOnDisk(_only(report, "text"), {path: sha256 for sha256, _, path in sums})
+
+
+@dataclass(frozen=True)
 class Restored:
     """Our note beside a restored data directory: what it was restored from."""
 

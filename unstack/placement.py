@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from unstack.manifest import ApiServerManifest, read_apiserver, same_urls
+from unstack.manifest import (
+    ApiServerManifest,
+    pki_directory,
+    read_apiserver,
+    same_urls,
+    with_external_etcd,
+)
 from unstack.observations import MasterHost
 from unstack.problems import Problem
 from unstack.topology import Topology
@@ -50,6 +56,22 @@ def place(master: MasterHost, topology: Topology) -> Placed:
         # Kept aside and external (somebody fenced a migrated master) is as far as external.
         return Placed(Placement.EXTERNAL, text, manifest)
     return Placed(Placement.STACKED if live else Placement.FENCED, text, manifest)
+
+
+def external_manifest(here: Placed, topology: Topology, template: str) -> str:
+    """A master's kube-apiserver manifest with the etcd settings of the external cluster.
+
+    Raises ManifestError where it can't be made.
+    """
+    directory = pki_directory(here.manifest)
+    return with_external_etcd(
+        here.text,
+        client_urls=topology.client_urls,
+        cafile=f"{directory}/ca.crt",
+        certfile=f"{directory}/client.crt",
+        keyfile=f"{directory}/client.key",
+        template=template,
+    )
 
 
 def split(masters: Mapping[str, MasterHost], topology: Topology) -> list[Problem]:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,16 +43,17 @@ class Run:
     """One migration, or one stage of it run alone: what its stages share in this process.
 
     Nothing here decides what is safe: that is read from the hosts. It carries the id, the
-    validated topology, the journal and the times of the stages.
+    validated topology, the journal and the times of the stages. One that `reads_only` takes no lock
+    and leaves nothing behind, here or on a host.
     """
 
-    def __init__(self, topology: Topology, unreachable: tuple[str, ...]) -> None:
+    def __init__(self, topology: Topology, unreachable: tuple[str, ...], *, reads_only: bool = False) -> None:
         self.id = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         self.started = time.time()
         self.topology = topology
         self.unreachable = unreachable
+        self.reads_only = reads_only
         self.directory = STATE_DIRECTORY / topology.settings.cluster
-        self.journal = Journal(self.directory, self.id)
         self.planned: dict[str, None] = {}  # the stages that this process was asked for, in order
         self.stage_ended: dict[str, float] = {}
         self.results: dict[str, Any] = {}  # what the outcome tells
@@ -59,6 +61,11 @@ class Run:
         self.cache: dict[str, Any] = {}  # what is made once a process; never written anywhere
         self.lock: RunLock | None = None
         self.on_failure: Callable[[], None] | None = None  # set where there is something to mend
+
+    @cached_property
+    def journal(self) -> Journal:
+        """This run's journal; its directory is made when it is first asked for."""
+        return Journal(self.directory, self.id)
 
     def take_lock(self) -> Problem | None:
         """Let no other run in from here; the problem that names the one that is running."""
@@ -92,12 +99,19 @@ class Run:
 
 
 _current: dict[int, Run | OperationError] = {}
+_BESIDE_OTHERS = Problem(
+    "command line",
+    "a task that only reads beside one that changes something",
+    "each by itself: the first one takes no lock and has no guard",
+    "run them one after the other",
+)
 
 
-def begin(*, examines: bool = False) -> Run:
+def begin(*, examines: bool = False, reads_only: bool = False) -> Run:
     """Start or join this process's run; the first statement of every task.
 
     + examines: this task itself names the hosts that can't be reached, with all other problems
+    + reads_only: no guard, no lock and no journal, for a task without operations
 
     Returns the same Run for every host and task of one process. Raises OperationError, before
     anything is registered, on options that would break the order of the stages, on an
@@ -107,9 +121,11 @@ def begin(*, examines: bool = False) -> Run:
     current: State = ctx_state.get()
     key = id(current)
     if key not in _current:
-        _current[key] = _begin(current)
+        _current[key] = _begin(current, reads_only)
     # Every host's plan begins with this; the problems are shown once.
     run = _current[key]
+    if isinstance(run, Run) and run.reads_only != reads_only:
+        run = _current[key] = refusal([_BESIDE_OTHERS])
     if isinstance(run, Run) and run.unreachable and not (examines or "preflight" in run.planned):
         run = _current[key] = refusal(map(no_connection, run.unreachable))
     if isinstance(run, OperationError):
@@ -125,7 +141,7 @@ def _joined() -> Run:
     return run
 
 
-def _begin(current: State) -> Run | OperationError:
+def _begin(current: State, reads_only: bool) -> Run | OperationError:
     problems = list(_unsafe_invocation(current))
     if problems:
         return refusal(problems)
@@ -135,7 +151,7 @@ def _begin(current: State) -> Run | OperationError:
         return refusal(error.problems)
     reached = {connected.name for connected in current.activated_hosts}
     involved = {*(m.name for m in topology.masters), *(m.name for m in topology.members)}
-    run = Run(topology, tuple(sorted(involved - reached)))
+    run = Run(topology, tuple(sorted(involved - reached)), reads_only=reads_only)
     for one in current.activated_hosts:
         end_silent_connections(one)
     # A greenlet's expected error would be printed as a traceback beside pyinfra's message.
@@ -143,7 +159,8 @@ def _begin(current: State) -> Run | OperationError:
     hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)
     # No "press Enter to continue" after a failed host.
     current.should_raise_failed_hosts = None
-    current.add_callback_handler(Guard(run))
+    if not reads_only:
+        current.add_callback_handler(Guard(run))
     return run
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unstack.observations import parse_report, read_etcd_host, read_master_host
+from unstack.observations import parse_report, read_etcd_host, read_files, read_master_host
 from unstack.scripts import script
 
 SCRIPTS = Path(__file__).parents[2] / "unstack/scripts"
@@ -133,3 +133,19 @@ def test_data_is_set_aside_beside_what_the_same_run_has_set_aside_before(tmp_pat
         "previous-r-again",
         "previous-r-again.json",
     ]
+
+
+def test_names_files_with_their_sums_and_nothing_below(tmp_path: Path) -> None:
+    (tmp_path / "a file").write_text("text\n")
+    (tmp_path / "large.db").write_bytes(b"\0" * (2**20 + 1))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "deeper").write_text("")
+    done = _run("observe-files", str(tmp_path / "a file"), str(tmp_path), str(tmp_path / "absent"))
+    assert done.returncode == 0, done.stderr
+    found = read_files(done.stdout.splitlines())
+    assert found.text == "text\n"
+    assert found.sums == {
+        str(tmp_path / "a file"): hashlib.sha256(b"text\n").hexdigest(),
+        str(tmp_path / "large.db"): "large",
+    }
+    assert read_files(_run("observe-files", "", str(tmp_path / "absent")).stdout.splitlines()).sums == {}

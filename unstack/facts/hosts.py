@@ -13,12 +13,14 @@ from pyinfra.api.exceptions import FactProcessError
 from unstack.members import MemberStatus, read_member_status, read_revision, tells_writes
 from unstack.observations import (
     EtcdHost,
+    FilesOnDisk,
     MasterHost,
     MemberData,
     Snapshot,
     parse_report,
     read_certificates,
     read_etcd_host,
+    read_files,
     read_master_host,
     read_member_data,
 )
@@ -144,3 +146,17 @@ class ObservedMemberData(FactBase[MemberData | None]):
 
     def process(self, output: list[str]) -> MemberData:
         return parsed(read_member_data, output)
+
+
+class ObservedFiles(FactBase[FilesOnDisk | None]):
+    """The files directly in some directories (`unstack.observations.FilesOnDisk`), None where unread.
+
+    + directories: absolute paths
+    + text: the file whose text is asked for too; "" for none. Never a key
+    """
+
+    def command(self, directories: tuple[str, ...], text: str = "") -> StringCommand:
+        return script("observe-files", text, *directories)
+
+    def process(self, output: list[str]) -> FilesOnDisk:
+        return parsed(read_files, output)

@@ -102,7 +102,7 @@ def read_cluster(run: Run) -> Cluster:
         unread=tuple(unread),
     )
     if cluster.phase is not Phase.EXTERNAL:
-        cluster = _with_kubeadm_config(_with_certificates(cluster))
+        cluster = with_kubeadm_config(_with_certificates(cluster))
     return _with_stacked(cluster) if cluster.phase is Phase.STACKED else _with_external(cluster)
 
 
@@ -157,7 +157,7 @@ def _with_certificates(cluster: Cluster) -> Cluster:
     return replace(cluster, certificates=certificates, unread=(*cluster.unread, *unread))
 
 
-def _with_kubeadm_config(cluster: Cluster) -> Cluster:
+def with_kubeadm_config(cluster: Cluster) -> Cluster:
     """kubeadm-config by the first API server that answers; behind a fence there may be none.
 
     Listed by its name: one that does not exist is an empty list, which is an answer.

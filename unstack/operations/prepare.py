@@ -17,10 +17,10 @@ from unstack.facts.cluster import (
     placed,
 )
 from unstack.guard import Commands, step
-from unstack.manifest import ManifestError, pki_directory, with_external_etcd
+from unstack.manifest import ManifestError
 from unstack.operations.pki import KEY_MODE, put_file
 from unstack.operations.start import compose_words
-from unstack.placement import Placed, Placement
+from unstack.placement import Placed, Placement, external_manifest
 from unstack.run import Run
 from unstack.scripts import script
 from unstack.topology import Topology
@@ -118,14 +118,6 @@ def new_manifest(here: Placed, topology: Topology) -> str:
     """The master's own manifest with the etcd settings changed. Raises OperationError if it can't be."""
     template = (TEMPLATES / "kube-apiserver-etcd.yaml.j2").read_text(encoding="utf-8")
     try:
-        directory = pki_directory(here.manifest)
-        return with_external_etcd(
-            here.text,
-            client_urls=topology.client_urls,
-            cafile=f"{directory}/ca.crt",
-            certfile=f"{directory}/client.crt",
-            keyfile=f"{directory}/client.key",
-            template=template,
-        )
+        return external_manifest(here, topology, template)
     except ManifestError as error:
         raise OperationError(f"{host.name}: {error}") from None

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from unstack.pki import certificates
 from unstack.pki import directory as pki_directory
-from unstack.pki.certificates import Authority, Pair
+from unstack.pki.certificates import Authority, Pair, PrivateKey
 from unstack.pki.contents import (
     APISERVER_CLIENT,
     CONTROL_NODE,
@@ -60,7 +60,7 @@ def ensure_pki(directory: Path, topology: Topology, now: datetime, *, renew: boo
                 pki_directory.write_pair(directory / leaf.name, pair)
             pairs[leaf.name] = pair
     return Pki(
-        ca_certificate_pem=_certificate_pem(authority),
+        ca_certificate_pem=certificate_pem(authority),
         server=_of_members(topology, pairs, "server"),
         peer=_of_members(topology, pairs, "peer"),
         apiserver_client=pairs[APISERVER_CLIENT],
@@ -72,9 +72,8 @@ def _of_members(topology: Topology, pairs: Mapping[str, Pair], use: str) -> Mapp
     return MappingProxyType({member.name: pairs[leaf_name(member.name, use)] for member in topology.members})
 
 
-def _ensure_authority(directory: Path, settings: Settings, now: datetime) -> Authority:
-    """The stored CA, or a new one where there has never been one. Raises ProblemsError."""
-    base = directory / "ca"
+def find_authority(directory: Path, settings: Settings, now: datetime) -> Authority | None:
+    """The stored CA; None where there has never been one. Changes nothing. Raises ProblemsError."""
     certificate_text = pki_directory.read(directory / "ca.crt")
     key_text = pki_directory.read(directory / "ca.key")
     if certificate_text is not None and key_text is not None:
@@ -82,16 +81,33 @@ def _ensure_authority(directory: Path, settings: Settings, now: datetime) -> Aut
     if certificate_text is not None or pki_directory.holds_leaves(directory):
         missing = "ca.key" if key_text is None else "ca.crt"
         raise ProblemsError([_lost(directory, f"no {missing} beside the certificates it made")])
+    if key_text is not None:
+        _orphaned_key(directory, key_text)
+    return None
+
+
+def _orphaned_key(directory: Path, text: str) -> PrivateKey:
+    """A run was killed between the two files: no certificate was made with this key yet."""
+    try:
+        return certificates.load_key(text)
+    except ValueError as error:
+        raise ProblemsError([_lost(directory, f"ca.key: {error}")]) from None
+
+
+def _ensure_authority(directory: Path, settings: Settings, now: datetime) -> Authority:
+    """The stored CA, or a new one where there has never been one. Raises ProblemsError."""
+    stored = find_authority(directory, settings, now)
+    if stored is not None:
+        return stored
+    base = directory / "ca"
+    key_text = pki_directory.read(directory / "ca.key")
     if key_text is None:
         key = certificates.new_key(settings.pki.ca.key)
         pki_directory.write_key(base, certificates.key_pem(key))
-    else:  # a run was killed between the two files: no certificate was made with this key yet
-        try:
-            key = certificates.load_key(key_text)
-        except ValueError as error:
-            raise ProblemsError([_lost(directory, f"ca.key: {error}")]) from None
+    else:
+        key = _orphaned_key(directory, key_text)
     authority = certificates.new_authority(settings.pki.ca, key, now)
-    pki_directory.write_certificate(base, _certificate_pem(authority))
+    pki_directory.write_certificate(base, certificate_pem(authority))
     return authority
 
 
@@ -136,5 +152,6 @@ def _lost(directory: Path, found: str) -> Problem:
     )
 
 
-def _certificate_pem(authority: Authority) -> str:
+def certificate_pem(authority: Authority) -> str:
+    """The CA's certificate, without its key."""
     return authority.certificate.public_bytes(serialization.Encoding.PEM).decode()

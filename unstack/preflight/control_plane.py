@@ -7,9 +7,9 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from unstack.api_access import api_access
-from unstack.manifest import ManifestError, flag, pki_directory, read_etcd, same_urls, with_external_etcd
+from unstack.manifest import ManifestError, flag, read_etcd, same_urls
 from unstack.observations import COMPONENTS
-from unstack.placement import Placement, place, split
+from unstack.placement import Placement, external_manifest, place, split
 from unstack.preflight.cluster import Cluster
 from unstack.problems import Problem
 
@@ -175,15 +175,7 @@ def manifests_can_be_changed(cluster: Cluster) -> Iterator[Problem]:
             continue
         try:
             api_access(here.manifest)
-            directory = pki_directory(here.manifest)
-            with_external_etcd(
-                here.text,
-                client_urls=topology.client_urls,
-                cafile=f"{directory}/ca.crt",
-                certfile=f"{directory}/client.crt",
-                keyfile=f"{directory}/client.key",
-                template=cluster.manifest_template,
-            )
+            external_manifest(here, topology, cluster.manifest_template)
         except ManifestError as error:
             yield Problem(
                 name,
