@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from tests.commands import REPOSITORY
 from tests.documented import ELSEWHERE, FOLLOWED, NotRun, RunBy
-from tests.documents import REPOSITORY, Command, commands, every_command
+from tests.documents import Command, commands, every_command
 
 # It tells why things are as they are, and nobody to type anything.
 EXPLAINS = "docs/decisions.md"
@@ -125,7 +126,7 @@ def test_a_command_without_a_test_and_one_without_a_place_are_found() -> None:
 def test_a_row_that_is_not_true_is_found() -> None:
     here = Path(__file__).relative_to(REPOSITORY).as_posix()
     absent = "nowhere here"[::-1]
-    rows = {
+    rows: dict[str, RunBy | NotRun] = {
         "a": RunBy("tests/unit/nothing.py", "a"),
         "b": RunBy(here, absent),
         "c": NotRun("no"),
