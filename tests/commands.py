@@ -75,6 +75,14 @@ def pyinfra(*arguments: str, timeout_seconds: float = 400) -> Outcome:
     return Outcome(status, stdout, log, silence)
 
 
+def with_lab_addresses(lab: Lab, inventory: str) -> str:
+    """The text of an example inventory, its addresses those of the lab."""
+    for nodes, start in ((lab.masters, "192.0.2.1"), (lab.etcd, "192.0.2.2")):
+        for number, node in enumerate(nodes, 1):
+            inventory = inventory.replace(f"{start}{number}", node.ip)
+    return inventory
+
+
 def state_of(lab: Lab) -> dict[str, str]:
     """{host: checksums of all files that matter, modes, and containers}, by the hosts' own tools.
 

@@ -10,19 +10,15 @@ from pathlib import Path
 import pytest
 
 from lab import Lab
-from tests.commands import REPOSITORY, pyinfra
+from tests.commands import REPOSITORY, pyinfra, with_lab_addresses
 
-PLACEHOLDERS = {"masters": "192.0.2.1", "etcd": "192.0.2.2"}
 KNOWN_HOSTS = REPOSITORY / ".lab/known_hosts"
 SSH_KEY = REPOSITORY / ".lab/id_ed25519"
 
 
 def _edited(lab: Lab, name: str, directory: Path, **words: str) -> Path:
     """The example inventory with the lab's addresses, and other words changed, in a directory."""
-    text = (REPOSITORY / "inventories" / name).read_text()
-    for group, start in PLACEHOLDERS.items():
-        for number, node in enumerate(lab.masters if group == "masters" else lab.etcd, 1):
-            text = text.replace(f"{start}{number}", node.ip)
+    text = with_lab_addresses(lab, (REPOSITORY / "inventories" / name).read_text())
     for old, new in words.items():
         text = text.replace(old, new)
     path = directory / name

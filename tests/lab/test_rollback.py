@@ -139,6 +139,7 @@ def test_clean_removes_what_was_kept_and_a_rollback_stays_possible(lab: Lab) -> 
         assert "member" in words
         assert {"kube-apiserver.yaml", "etcd.yaml", "etcdutl"} <= set(words)
         assert not [word for word in words if "previous" in word or "snapshot" in word or "rolled" in word]
+        assert "fenced" not in words  # empty, but it looks like a fence
     for node in lab.etcd:
         status, output = lab.exec(node, "ls -A /var/lib/etcd-external")
         assert status == 0, output

@@ -88,6 +88,21 @@ def test_renewed_certificates_are_shown_without_a_restart_and_without_a_gap(migr
         assert status == 0, output
 
 
+def test_a_control_node_without_the_clusters_ca_renews_nothing(migrated_lab: Lab) -> None:
+    """A fresh clone: with a CA of its own it would cut every member off from the others."""
+    before, aside = state_of(migrated_lab), PKI.with_name("pki-aside")
+    PKI.rename(aside)
+    try:
+        outcome = pyinfra("-y", "inventories/lab.py", "tasks/renew.py")
+        assert not PKI.exists()
+    finally:
+        aside.rename(PKI)
+    assert outcome.status == 1, outcome.text
+    assert "control node: found no .unstack/lab/pki/ca.crt; expected the CA that the" in outcome.log
+    assert "Traceback" not in outcome.text
+    assert state_of(migrated_lab) == before
+
+
 def test_a_rollback_is_refused_where_the_stacked_certificates_would_not_last(migrated_lab: Lab) -> None:
     before = state_of(migrated_lab)
     # kubeadm's last a year, its CA ten.

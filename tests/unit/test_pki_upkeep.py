@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import stat
@@ -28,6 +29,8 @@ from tests.unit.pki_files import (
     verifies,
 )
 from unstack.pki import ensure_pki, lint
+from unstack.pki.contents import CONTROL_NODE
+from unstack.pki.in_use import authority_problems
 
 
 def test_second_call_changes_nothing(pki_directory: Path) -> None:
@@ -209,3 +212,16 @@ def test_the_directory_can_be_locked_again_at_once_under_gevent(tmp_path: Path) 
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, timeout=20, check=False)
     assert done.returncode == 0
+
+
+def test_a_control_node_with_another_ca_or_none_is_told_before_it_renews(
+    pki_directory: Path, tmp_path: Path
+) -> None:
+    ours = hashlib.sha256((pki_directory / "ca.crt").read_bytes()).hexdigest()
+    assert authority_problems(pki_directory, {"etcd-1": ours, "etcd-2": None}) == []
+    (problem,) = authority_problems(pki_directory, {"etcd-1": ours, "etcd-2": "00"})
+    assert problem.host == "etcd-2"
+    assert str(pki_directory) in problem.action
+    (problem,) = authority_problems(tmp_path / "empty", {"etcd-1": ours})
+    assert problem.host == CONTROL_NODE
+    assert problem.found == f"no {tmp_path / 'empty' / 'ca.crt'}"

@@ -149,3 +149,32 @@ def test_names_files_with_their_sums_and_nothing_below(tmp_path: Path) -> None:
         str(tmp_path / "large.db"): "large",
     }
     assert read_files(_run("observe-files", "", str(tmp_path / "absent")).stdout.splitlines()).sums == {}
+
+
+def _keep(directory: Path, *names: str) -> None:
+    for name in names:
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("kind: Pod\n")
+
+
+def test_clean_leaves_no_empty_directory_of_a_fence(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    _keep(kept, "stacked/etcd.yaml", "prepared/kube-apiserver.yaml", "rolled-back-r/etcd.yaml")
+    (kept / "fenced").mkdir()
+    arguments = (str(kept), str(tmp_path / "state"), str(tmp_path / "data"))
+    done = _run("clean-master", *arguments, "rest")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in kept.iterdir()] == ["stacked"]
+    for _ in range(2):  # also where nothing is left to be removed
+        done = _run("clean-master", *arguments, "all")
+        assert done.returncode == 0, done.stderr
+        assert not kept.exists()
+
+
+def test_clean_removes_nothing_that_is_fenced(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    _keep(kept, "fenced/kube-apiserver.yaml")
+    done = _run("clean-master", str(kept), str(tmp_path / "state"), str(tmp_path / "data"), "all")
+    assert done.returncode == 0, done.stderr
+    assert (kept / "fenced/kube-apiserver.yaml").read_text() == "kind: Pod\n"

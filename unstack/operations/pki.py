@@ -23,6 +23,7 @@ from unstack.facts.cluster import (
 from unstack.guard import Commands, action, is_executing, step
 from unstack.manifest import ManifestError, pki_directory
 from unstack.pki import Pki, ensure_pki, lint
+from unstack.pki.in_use import authority_problems
 from unstack.placement import Phase, Placement
 from unstack.problems import ProblemsError
 from unstack.run import Run, refusal
@@ -61,7 +62,7 @@ def renew_leaves(run: Run) -> Commands:
     + run: this run
 
     For a cluster that is in use. The CA stays, so old and new certificates trust each other, and
-    hosts may take theirs one after the other.
+    hosts may take theirs one after the other. Refused where the control node has another CA.
     """
     if host.name != run.lead():
         host.noop("the certificates are made on the control node")
@@ -71,6 +72,11 @@ def renew_leaves(run: Run) -> Commands:
             f"{host.name}: found a cluster that is not migrated; expected every master on the external"
             " etcd; to do: run deploy.py, which makes the certificates it needs"
         )
+    path = f"{run.topology.settings.etcd_config_directory}/pki/ca.crt"
+    trusted = {name: one.sha256.get(path) for name, one in known_etcd_hosts(run).items()}
+    problems = authority_problems(run.directory / "pki", trusted)
+    if problems:
+        raise refusal(problems)
     yield action(lambda: load_pki(run, renew=True))
 
 
