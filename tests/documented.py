@@ -35,10 +35,8 @@ class NotRun:
 
 NAMED = NotRun("named, not told to be typed: what a message says, or a program in general")
 
-EXPERIMENT = NotRun(
-    "it breaks clusters on purpose and times pods for most of an hour; tests/unit/test_slow_delete.py tests"
-    " how it reads what it finds"
-)
+# What the commands do, situation by situation.
+EXPERIMENT = RunBy("tests/lab/test_slow_delete.py", "situations.run(lab, plan, measure, places)")
 
 UPGRADES = "tests/lab/test_upgrades.py"
 
@@ -47,6 +45,7 @@ ELSEWHERE: Mapping[str, RunBy | NotRun] = {
     "make faults": RunBy("tests/lab/test_demo.py", '_make("faults", 3600)'),
     "make experiment-slow-delete": EXPERIMENT,
     "python -m experiments.slow_delete --only h2": EXPERIMENT,
+    **dict.fromkeys(("python -m demo", "python -m faults", "python -m lab"), NAMED),
     "make test": NotRun("it is what runs these tests; .ci/run calls it"),
     "kubectl get nodes -o json": RunBy("tests/lab/test_inventories.py", '"get", "nodes", "-o", "json"'),
     "pyinfra inventories/prod.py tasks/confirm.py": RunBy(UPGRADES, '"tasks/confirm.py"'),

@@ -106,7 +106,9 @@ def test_a_week_before(newcomer: Newcomer) -> None:
     listed = section.type(f"pyinfra --dry {INVENTORY} deploy.py")
     for stage in ("preflight", "pki", "prepare", "fence", "restore", "prove", "cutover", "confirm"):
         assert f"=== {stage} ===" in listed
-    assert not (newcomer.clone / ".unstack/prod/pki").exists()
+    preview = section.type(f"pyinfra --dry {INVENTORY} tasks/plan.py")
+    assert "Point of no return" in preview
+    assert not (newcomer.clone / ".unstack/prod").exists()
     section.type(f"pyinfra {INVENTORY} tasks/preflight.py")
     section.type(f"pyinfra {INVENTORY} tasks/pki.py")
     section.type(f"pyinfra {INVENTORY} tasks/prepare.py")
@@ -243,6 +245,7 @@ def test_the_readme_alone_leads_to_a_migrated_cluster(newcomer: Newcomer) -> Non
     section.type(". .venv/bin/activate")
     _describe_the_lab(newcomer)
     section.type(f"pyinfra --dry {INVENTORY} deploy.py")
+    section.type(f"pyinfra --dry {INVENTORY} tasks/plan.py")
     section.type(DEPLOY)
     assert _etcd_servers(newcomer.lab) == _external(newcomer.lab)
     section.type(f"pyinfra {INVENTORY} tasks/preflight.py")
