@@ -27,6 +27,7 @@ from pyinfra.context import ctx_host, ctx_state
 from unstack.guard import Commands, Guard, is_executing, step
 from unstack.journal import Journal
 from unstack.lock import RunLock
+from unstack.observations import REHEARSAL
 from unstack.problems import Problem, ProblemsError
 from unstack.remote import end_silent_connections
 from unstack.report.source import Change
@@ -35,6 +36,9 @@ from unstack.topology import ETCD, MASTERS, HostInput, Topology, read_topology
 T = TypeVar("T")
 STATE_DIRECTORY = Path(".unstack")
 UNSAFE_OPTIONS = ("--no-wait", "--serial")
+REHEARSAL_BESIDE = Problem(
+    "command line", "tasks/rehearse.py beside another task", "it alone", "run one after the other"
+)
 
 
 class Run:
@@ -44,9 +48,12 @@ class Run:
     validated topology, the journal and the times of the stages.
     """
 
-    def __init__(self, topology: Topology, unreachable: tuple[str, ...]) -> None:
+    def __init__(self, topology: Topology, unreachable: tuple[str, ...], *, rehearses: bool = False) -> None:
         self.id = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         self.started = time.time()
+        self.rehearses = rehearses
+        # Under which run snapshots and data are noted on the hosts.
+        self.noted = f"{self.id}{REHEARSAL}" if rehearses else self.id
         self.topology = topology
         self.unreachable = unreachable
         self.directory = STATE_DIRECTORY / topology.settings.cluster
@@ -93,10 +100,11 @@ class Run:
 _current: dict[int, Run | OperationError] = {}
 
 
-def begin(*, examines: bool = False) -> Run:
+def begin(*, examines: bool = False, rehearses: bool = False) -> Run:
     """Start or join this process's run; the first statement of every task.
 
     + examines: this task itself names the hosts that can't be reached, with all other problems
+    + rehearses: the masters are read, and what is put on them lies apart and is removed in the end
 
     Returns the same Run for every host and task of one process. Raises OperationError, before
     anything is registered, on options that would break the order of the stages, on an
@@ -106,11 +114,13 @@ def begin(*, examines: bool = False) -> Run:
     current: State = ctx_state.get()
     key = id(current)
     if key not in _current:
-        _current[key] = _begin(current)
+        _current[key] = _begin(current, rehearses)
     # Every host's plan begins with this; the problems are shown once.
     run = _current[key]
     if isinstance(run, Run) and run.unreachable and not (examines or "preflight" in run.planned):
         run = _current[key] = refusal(map(no_connection, run.unreachable))
+    if isinstance(run, Run) and run.rehearses is not rehearses:
+        run = _current[key] = refusal([REHEARSAL_BESIDE])
     if isinstance(run, OperationError):
         raise run
     return run
@@ -124,7 +134,7 @@ def _joined() -> Run:
     return run
 
 
-def _begin(current: State) -> Run | OperationError:
+def _begin(current: State, rehearses: bool) -> Run | OperationError:
     problems = list(_unsafe_invocation(current))
     if problems:
         return refusal(problems)
@@ -134,7 +144,9 @@ def _begin(current: State) -> Run | OperationError:
         return refusal(error.problems)
     reached = {connected.name for connected in current.activated_hosts}
     involved = {*(m.name for m in topology.masters), *(m.name for m in topology.members)}
-    run = Run(topology, tuple(sorted(involved - reached)))
+    if rehearses:
+        topology = topology.apart()
+    run = Run(topology, tuple(sorted(involved - reached)), rehearses=rehearses)
     for one in current.activated_hosts:
         end_silent_connections(one)
     # A greenlet's expected error would be printed as a traceback beside pyinfra's message.

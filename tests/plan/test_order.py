@@ -16,6 +16,7 @@ ORDER = [
     "pki.py | Install the member's certificates",
     "pki.py | Install the API server's client certificate",
     "pki.py | === pki ===",
+    "prepare.py | Clear away what a rehearsal left",
     "prepare.py | Pull the etcd image",
     "prepare.py | Prepare the new kube-apiserver manifest",
     "prepare.py | Write the member's compose file",
