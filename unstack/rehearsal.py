@@ -29,20 +29,29 @@ _TIME = re.compile(r"\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(Z|[+-]\
 def read_api_server_start(lines: Iterable[str]) -> float | None:
     """The report of observe-apiserver-start.sh: seconds from the process's start until it served.
 
-    None where the log tells nothing of this start: it was rotated, or lies elsewhere.
+    Without what it waited for an etcd that was not there, as on a host that has just booted. None
+    where the log tells nothing of this start: it was rotated, or lies elsewhere.
     """
     report = parse_report(lines)
-    found = _TIME.search(report.get("serving", ("",))[0])
-    if found is None:
-        return None
-    # RFC 3339 with "Z", which Python reads from 3.11 on only; six digits of a second at most.
-    whole, _, fraction = found[1].partition(".")
-    zone = found[2].replace("Z", "+00:00")
-    served = datetime.fromisoformat(f"{whole}.{fraction.ljust(6, '0')}{zone}").timestamp()
+    served, waited = (_written(report.get(key, ("",))[0]) for key in ("serving", "waiting"))
     now, up = map(float, report["boot"][0].split())
     per_second, ticks = map(int, report["ticks"][0].split())
-    seconds = served - (now - up + ticks / per_second)
-    return round(seconds, 3) if 0 < seconds < _LONGEST_START_SECONDS else None
+    started = now - up + ticks / per_second
+    if served is None:
+        return None
+    seconds = served - max(started, waited or started)
+    return round(seconds, 3) if started < served and seconds < _LONGEST_START_SECONDS else None
+
+
+def _written(line: str) -> float | None:
+    """When a line of a container's log was written, as a Unix time in seconds; None where it says nothing."""
+    found = _TIME.search(line)
+    if found is None:
+        return None
+    # RFC 3339 with "Z" and nanoseconds, which Python reads from 3.11 on only.
+    whole, _, fraction = found[1].partition(".")
+    zone = found[2].replace("Z", "+00:00")
+    return datetime.fromisoformat(f"{whole}.{fraction.ljust(6, '0')}{zone}").timestamp()
 
 
 def with_lasting_leases(content: Content, before: frozenset[int] | None) -> Content:
