@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,8 @@ from tests.commands import REPOSITORY, Outcome, pyinfra
 EXPECTATION = REPOSITORY / ".unstack/lab/rehearsal.json"
 # Of the outage that was expected.
 TOLERANCE = 0.25
+SNAPSHOT = "Take a snapshot of the cluster, which goes on"
+RESTORE = "Restore the member from the snapshot"
 CONTROL_PLANE = "kube-apiserver|kube-controller|kube-scheduler|etcd"
 
 
@@ -35,14 +40,33 @@ class Rehearsed:
     after: Mapping[str, str]
     etcd_hosts: Mapping[str, str]
     gap: Gap
+    compacted: int
+
+
+def _await_start(operation: str, position: int, alive: Callable[[], bool]) -> None:
+    """Wait until the journal, from `position` on, tells that this operation has started."""
+    started = f'"event": "start", "operation": "{operation}"'.encode()
+    while not JOURNAL.exists() or started not in JOURNAL.read_bytes()[position:]:
+        assert alive(), f"ended before: {operation}"
+        time.sleep(0.005)
+
+
+def _compact_after_the_snapshot(lab: Lab, position: int, over: threading.Event) -> int:
+    """Compact the stacked etcd as API servers do every five minutes, just after the snapshot was taken."""
+    _await_start(SNAPSHOT, position, lambda: not over.is_set())
+    status = json.loads(lab.etcdctl("endpoint", "status", "-w", "json"))
+    revision = int(status[0]["Status"]["header"]["revision"])
+    _await_start("=== snapshot ===", position, lambda: not over.is_set())
+    lab.etcdctl("compact", str(revision))
+    return revision
 
 
 def _masters(lab: Lab) -> dict[str, str]:
-    """{master: checksums of all of /etc/kubernetes, and who runs there since when}, by its own tools."""
+    """{master: checksums of all of /etc/kubernetes, and which processes run there}, by its own tools."""
     command = (
         "find /etc/kubernetes -exec stat -c '%n %a %U %Y' {} + | sort;"
         " find /etc/kubernetes -type f -exec sha256sum {} + | sort;"
-        f" ps -o pid=,comm=,lstart= -p $(pgrep -x -d, '{CONTROL_PLANE}');"
+        f" pgrep -x -l '{CONTROL_PLANE}' | sort;"
         " ls -A /var/lib/unstack 2>/dev/null; true"
     )
     found = {}
@@ -69,22 +93,28 @@ def _writers(lab: Lab, prefix: str) -> Writers:
 
 
 @pytest.fixture(scope="module")
-def rehearsed(fresh_lab: Lab) -> Iterator[Rehearsed]:
+def rehearsed(fresh_lab: Lab) -> Rehearsed:
     lab = fresh_lab
     EXPECTATION.unlink(missing_ok=True)
     before = _masters(lab)
+    position = JOURNAL.stat().st_size if JOURNAL.exists() else 0
+    over = threading.Event()
     writers = _writers(lab, "unstack-rehearse")
     writers.start()
     try:
         writers.wait_until_all_write(60)
-        outcome = pyinfra("-y", "inventories/lab.py", "tasks/rehearse.py")
-        assert outcome.status == 0, outcome.text
+        with ThreadPoolExecutor(1) as beside:
+            compaction = beside.submit(_compact_after_the_snapshot, lab, position, over)
+            try:
+                outcome = pyinfra("-y", "inventories/lab.py", "tasks/rehearse.py")
+            finally:
+                over.set()
+            assert outcome.status == 0, outcome.text
         writers.wait_until_all_write(60)
     finally:
         records = writers.stop()
-    yield Rehearsed(
-        lab, outcome, before, _masters(lab), _etcd_hosts(lab), records[LOAD_BALANCER].longest_gap()
-    )
+    gap = records[LOAD_BALANCER].longest_gap()
+    return Rehearsed(lab, outcome, before, _masters(lab), _etcd_hosts(lab), gap, compaction.result())
 
 
 def test_leaves_the_masters_and_their_processes_as_they_were(rehearsed: Rehearsed) -> None:
@@ -114,6 +144,17 @@ def test_proves_every_member_and_tries_every_master(rehearsed: Rehearsed) -> Non
     assert report["proof"]["is_equal"]
     assert len(report["proof"]["members"]) == 6
     assert report["outages"] == []
+    # The snapshot was older than the compaction, and the stacked members were read after it.
+    assert {one["compact_revision"] for one in report["proof"]["members"]} == {rehearsed.compacted}
+
+
+def test_an_interrupted_rehearsal_leaves_nothing(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert _end_in(log, "Start the members", 0.3, signal.SIGINT) == 1, log.read_text()
+    assert "all that the rehearsal had put on the hosts is removed" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert _etcd_hosts(rehearsed.lab) == rehearsed.etcd_hosts
+    assert _masters(rehearsed.lab) == rehearsed.after
 
 
 def test_the_real_outage_is_the_expected_one_and_nothing_is_lost(rehearsed: Rehearsed) -> None:
@@ -149,17 +190,19 @@ def test_a_migrated_cluster_is_not_rehearsed(rehearsed: Rehearsed) -> None:
     assert _etcd_hosts(rehearsed.lab) == before
 
 
-def _kill_in(log: Path, operation: str, seconds: float) -> None:
-    """Begin a rehearsal and kill -9 its controller `seconds` after this operation has started."""
+def _end_in(log: Path, operation: str, seconds: float, by: signal.Signals) -> int:
+    """Begin a rehearsal and send its controller a signal, `seconds` after this operation has started.
+
+    Returns its exit status.
+    """
     position = JOURNAL.stat().st_size
     run = Run(log, "tasks/rehearse.py")
-    started = f'"event": "start", "operation": "{operation}"'.encode()
     try:
-        while started not in JOURNAL.read_bytes()[position:]:
-            assert run.process.poll() is None, log.read_text()
-            time.sleep(0.005)
+        _await_start(operation, position, lambda: run.process.poll() is None)
         time.sleep(seconds)
         assert run.process.poll() is None, log.read_text()
+        run.process.send_signal(by)
+        return run.process.wait(60)
     finally:
         run.end()
 
@@ -172,11 +215,11 @@ def test_what_a_killed_rehearsal_leaves_is_cleared_by_the_next_one_and_by_the_mi
     writers.start()
     try:
         writers.wait_until_all_write(60)
-        _kill_in(tmp_path / "start.log", "Start the members", 1.0)
+        _end_in(tmp_path / "start.log", "Start the members", 1.0, signal.SIGKILL)
         left = _etcd_hosts(lab)
         assert all("etcd running" in text and "restored.json" in text for text in left.values()), left
         # It begins by clearing that away, and leaves a member half restored itself.
-        _kill_in(tmp_path / "restore.log", "Restore the member from the snapshot", 0.08)
+        _end_in(tmp_path / "restore.log", RESTORE, 0.08, signal.SIGKILL)
         left = _etcd_hosts(lab)
         assert all("running" not in text and "-rehearsal" in text for text in left.values()), left
         outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
@@ -187,9 +230,7 @@ def test_what_a_killed_rehearsal_leaves_is_cleared_by_the_next_one_and_by_the_mi
     assert len(writers.acknowledged()) > 100
     assert missing(writers.acknowledged(), listed(lab.load_balancer, tls_context(KUBECONFIG))) == []
     for node in lab.etcd:
-        status, output = lab.exec(
-            node, "ls -A /var/lib/etcd-external; cat /var/lib/etcd-external/restored.json"
-        )
+        status, output = lab.exec(node, "cd /var/lib/etcd-external && ls -A && cat restored.json")
         assert status == 0, output
         assert "rehearsal" not in output
         assert "previous-" not in output
