@@ -8,12 +8,12 @@ Reads the hosts and writes nothing, here or there; without --dry neither.
 import pyinfra
 
 from unstack.operations.preview import show_preview
-from unstack.run import begin
+from unstack.run import Purpose, begin
 
 
 def plan() -> None:
     """Print the preview. No operation, no barrier: there is nothing to put in order."""
-    run = begin(examines=True, reads_only=True)
+    run = begin(examines=True, purpose=Purpose.READ)
     show_preview(run)
 
 

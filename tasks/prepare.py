@@ -8,6 +8,7 @@ from unstack.operations.prepare import (
     pull_image,
     write_compose_file,
 )
+from unstack.operations.rehearse import clear_rehearsal
 from unstack.run import barrier, begin, in_group
 from unstack.topology import ETCD, MASTERS
 
@@ -15,6 +16,7 @@ from unstack.topology import ETCD, MASTERS
 def prepare() -> None:
     """Register the stage; every host passes its barriers."""
     run = begin()
+    clear_rehearsal(run, name="Clear away what a rehearsal left")
     if in_group(ETCD):
         pull_image(run, name="Pull the etcd image")
         write_compose_file(run, name="Write the member's compose file")

@@ -17,6 +17,8 @@ from datetime import datetime
 from cryptography import x509
 
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+# Ends the run that a rehearsal's snapshot and data are noted under: no migration takes them for its own.
+REHEARSAL = "-rehearsal"
 
 Report = Mapping[str, tuple[str, ...]]
 
@@ -157,6 +159,11 @@ class Restored:
         """The setting `cluster` of the run that restored it, by its --initial-cluster-token."""
         return self.token.removeprefix("unstack-").removesuffix(f"-{self.run}")
 
+    @property
+    def is_rehearsal(self) -> bool:
+        """Restored by a rehearsal, and of no use to anybody since."""
+        return self.run.endswith(REHEARSAL)
+
     @classmethod
     def parse(cls, text: str) -> Restored:
         """Read restored.json. Raises ValueError when it is not ours."""
@@ -220,6 +227,7 @@ class EtcdHost:
     free_bytes: int
     has_data: bool
     restored: Restored | None
+    has_rehearsal: bool  # a rehearsal that died has left a member, its data or a copy of the snapshot
     foreign: tuple[str, ...]  # entries of the data directory that are not ours
     sha256: Mapping[str, str]  # path: sha256 of our configuration files
     clock_offset_seconds: float
@@ -240,6 +248,7 @@ def read_etcd_host(lines: Iterable[str]) -> EtcdHost:
         free_bytes=int(report["free_kilobytes"][0]) * 1024,
         has_data="data" in report,
         restored=None if restored is None else Restored.parse(restored),
+        has_rehearsal="rehearsal" in report,
         foreign=tuple((_only(report, "foreign") or "").splitlines()),
         sha256={
             key.partition("/")[2]: values[0] for key, values in report.items() if key.startswith("sha256/")

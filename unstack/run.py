@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ from pyinfra.context import ctx_host, ctx_state
 from unstack.guard import Commands, Guard, is_executing, step, under_way
 from unstack.journal import Journal
 from unstack.lock import RunLock
+from unstack.observations import REHEARSAL
 from unstack.problems import Problem, ProblemsError
 from unstack.progress import waiting
 from unstack.remote import end_silent_connections
@@ -37,22 +39,40 @@ from unstack.topology import ETCD, MASTERS, HostInput, Topology, read_topology
 T = TypeVar("T")
 STATE_DIRECTORY = Path(".unstack")
 UNSAFE_OPTIONS = ("--no-wait", "--serial")
+BESIDE = Problem(
+    "command line",
+    "tasks of different kinds: one that only reads, a rehearsal, or one that changes the cluster",
+    "each kind by itself",
+    "run them one after the other",
+)
+
+
+class Purpose(Enum):
+    """What a run is for, which decides what it may leave on the hosts."""
+
+    CHANGE = "the migration, a part of it, or what comes afterwards"
+    READ = "looking: no guard, no lock, no journal"
+    REHEARSE = "the data path alone: what is put on masters lies apart and is removed in the end"
 
 
 class Run:
     """One migration, or one stage of it run alone: what its stages share in this process.
 
     Nothing here decides what is safe: that is read from the hosts. It carries the id, the
-    validated topology, the journal and the times of the stages. One that `reads_only` takes no lock
-    and leaves nothing behind, here or on a host.
+    validated topology, the journal and the times of the stages. One that only reads takes no
+    lock and leaves nothing behind, here or on a host.
     """
 
-    def __init__(self, topology: Topology, unreachable: tuple[str, ...], *, reads_only: bool = False) -> None:
+    def __init__(
+        self, topology: Topology, unreachable: tuple[str, ...], purpose: Purpose = Purpose.CHANGE
+    ) -> None:
         self.id = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         self.started = time.time()
+        self.purpose = purpose
+        # Under which run snapshots and data are noted on the hosts.
+        self.noted = f"{self.id}{REHEARSAL}" if self.rehearses else self.id
         self.topology = topology
         self.unreachable = unreachable
-        self.reads_only = reads_only
         self.directory = STATE_DIRECTORY / topology.settings.cluster
         self.planned: dict[str, None] = {}  # the stages that this process was asked for, in order
         self.stage_ended: dict[str, float] = {}
@@ -66,6 +86,11 @@ class Run:
     def journal(self) -> Journal:
         """This run's journal; its directory is made when it is first asked for."""
         return Journal(self.directory, self.id)
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether what this run puts on a master lies apart."""
+        return self.purpose is Purpose.REHEARSE
 
     def take_lock(self) -> Problem | None:
         """Let no other run in from here; the problem that names the one that is running."""
@@ -99,19 +124,13 @@ class Run:
 
 
 _current: dict[int, Run | OperationError] = {}
-_BESIDE_OTHERS = Problem(
-    "command line",
-    "a task that only reads beside one that changes something",
-    "each by itself: the first one takes no lock and has no guard",
-    "run them one after the other",
-)
 
 
-def begin(*, examines: bool = False, reads_only: bool = False) -> Run:
+def begin(*, examines: bool = False, purpose: Purpose = Purpose.CHANGE) -> Run:
     """Start or join this process's run; the first statement of every task.
 
     + examines: this task itself names the hosts that can't be reached, with all other problems
-    + reads_only: no guard, no lock and no journal, for a task without operations
+    + purpose: what this process's run is for; all its tasks must agree
 
     Returns the same Run for every host and task of one process. Raises OperationError, before
     anything is registered, on options that would break the order of the stages, on an
@@ -121,13 +140,13 @@ def begin(*, examines: bool = False, reads_only: bool = False) -> Run:
     current: State = ctx_state.get()
     key = id(current)
     if key not in _current:
-        _current[key] = _begin(current, reads_only)
+        _current[key] = _begin(current, purpose)
     # Every host's plan begins with this; the problems are shown once.
     run = _current[key]
-    if isinstance(run, Run) and run.reads_only != reads_only:
-        run = _current[key] = refusal([_BESIDE_OTHERS])
     if isinstance(run, Run) and run.unreachable and not (examines or "preflight" in run.planned):
         run = _current[key] = refusal(map(no_connection, run.unreachable))
+    if isinstance(run, Run) and run.purpose is not purpose:
+        run = _current[key] = refusal([BESIDE])
     if isinstance(run, OperationError):
         raise run
     return run
@@ -141,7 +160,7 @@ def _joined() -> Run:
     return run
 
 
-def _begin(current: State, reads_only: bool) -> Run | OperationError:
+def _begin(current: State, purpose: Purpose) -> Run | OperationError:
     problems = list(_unsafe_invocation(current))
     if problems:
         return refusal(problems)
@@ -151,7 +170,9 @@ def _begin(current: State, reads_only: bool) -> Run | OperationError:
         return refusal(error.problems)
     reached = {connected.name for connected in current.activated_hosts}
     involved = {*(m.name for m in topology.masters), *(m.name for m in topology.members)}
-    run = Run(topology, tuple(sorted(involved - reached)), reads_only=reads_only)
+    if purpose is Purpose.REHEARSE:
+        topology = topology.apart()
+    run = Run(topology, tuple(sorted(involved - reached)), purpose)
     for one in current.activated_hosts:
         end_silent_connections(one)
     # A greenlet's expected error would be printed as a traceback beside pyinfra's message.
@@ -159,7 +180,7 @@ def _begin(current: State, reads_only: bool) -> Run | OperationError:
     hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)
     # No "press Enter to continue" after a failed host.
     current.should_raise_failed_hosts = None
-    if not reads_only:
+    if purpose is not Purpose.READ:
         current.add_callback_handler(Guard(run))
     return run
 

@@ -170,6 +170,11 @@ class Settings(Strict):
     start_timeout_seconds: Seconds = 60
 
     @property
+    def rehearsal_directory(self) -> str:
+        """Where all lies that a rehearsal puts on a master, and nothing else."""
+        return f"{self.state_directory}/rehearsal"
+
+    @property
     def version(self) -> EtcdVersion:
         """The external cluster's etcd version: `etcd_version`, or else the image's tag."""
         if self.etcd_version is not None:

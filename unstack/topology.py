@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -64,6 +64,11 @@ class Topology:
     def initial_cluster(self) -> str:
         """etcd's --initial-cluster: "name=peer URL" of every member, separated by commas."""
         return ",".join(f"{member.name}={member.peer_url}" for member in self.members)
+
+    def apart(self) -> Topology:
+        """The same for a rehearsal: all that it puts on a master lies in one directory of its own."""
+        apart = {"state_directory": self.settings.rehearsal_directory}
+        return replace(self, settings=self.settings.model_copy(update=apart))
 
     def master(self, name: str) -> Master | None:
         """The master of that inventory name, or None."""

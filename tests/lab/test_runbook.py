@@ -112,6 +112,8 @@ def test_a_week_before(newcomer: Newcomer) -> None:
     section.type(f"pyinfra {INVENTORY} tasks/preflight.py")
     section.type(f"pyinfra {INVENTORY} tasks/pki.py")
     section.type(f"pyinfra {INVENTORY} tasks/prepare.py")
+    rehearsed = section.type(f"pyinfra {INVENTORY} tasks/rehearse.py")
+    assert "outage" in rehearsed
     section.end()
     for node in lab.etcd:
         subject = _sh(lab, node.name, "openssl x509 -in /etc/etcd/pki/server.crt -noout -subject")
@@ -246,6 +248,8 @@ def test_the_readme_alone_leads_to_a_migrated_cluster(newcomer: Newcomer) -> Non
     _describe_the_lab(newcomer)
     section.type(f"pyinfra --dry {INVENTORY} deploy.py")
     section.type(f"pyinfra --dry {INVENTORY} tasks/plan.py")
+    # By then the cluster is migrated, and there is nothing to rehearse.
+    section.type(f"pyinfra {INVENTORY} tasks/rehearse.py", fails=True)
     section.type(DEPLOY)
     assert _etcd_servers(newcomer.lab) == _external(newcomer.lab)
     section.type(f"pyinfra {INVENTORY} tasks/preflight.py")

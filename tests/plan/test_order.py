@@ -16,6 +16,7 @@ ORDER = [
     "pki.py | Install the member's certificates",
     "pki.py | Install the API server's client certificate",
     "pki.py | === pki ===",
+    "prepare.py | Clear away what a rehearsal left",
     "prepare.py | Pull the etcd image",
     "prepare.py | Prepare the new kube-apiserver manifest",
     "prepare.py | Write the member's compose file",
@@ -51,6 +52,44 @@ ORDER = [
     "confirm.py | Show members, status and health",
     "confirm.py | === confirm ===",
     "confirm.py | Write the run's outcome",
+]
+
+# That of a rehearsal, which has no fence.
+REHEARSAL = [
+    "Examine every host",
+    "--- examined ---",
+    "Refuse where a migration has begun",
+    "=== preflight ===",
+    "Make the external cluster's certificates on the control node",
+    "--- certificates made ---",
+    "Clear away what a rehearsal left",
+    "--- cleared ---",
+    "Install the member's certificates",
+    "Put the API server's client certificate apart",
+    "Pull the etcd image",
+    "Put the new kube-apiserver manifest apart",
+    "Write the member's compose file",
+    "Create the member's container",
+    "=== prepare ===",
+    "Take a snapshot of the cluster, which goes on",
+    "=== snapshot ===",
+    "Read the stacked members at the snapshot's revision",
+    "=== read ===",
+    "Copy the snapshot to every member's host",
+    "=== copy ===",
+    "Restore the member from the snapshot",
+    "=== restore ===",
+    "Start the members",
+    "=== start ===",
+    "Compact the members as far as the stacked ones are",
+    "=== compact ===",
+    "Compare every member, old and new",
+    "=== prove ===",
+    "Try the new manifest, without starting it",
+    "=== try ===",
+    "Remove the members, their data and the snapshot",
+    "=== rehearsal ===",
+    "Tell the outage to expect",
 ]
 
 MASTERS = {"master-1", "master-2", "master-3"}
@@ -91,6 +130,23 @@ def test_dry_run_lists_every_step_in_order_and_changes_nothing(fresh_lab: Lab) -
     # The certificates may exist on the control node from an earlier run.
     changes.pop("Make the external cluster's certificates on the control node", None)
     assert changes == CHANGES
+    assert state_of(fresh_lab) == before
+
+
+def test_a_rehearsals_dry_run_lists_every_step_in_order_and_changes_nothing(fresh_lab: Lab) -> None:
+    before = state_of(fresh_lab)
+    plan = _plan(pyinfra("--dry", "--json", "inventories/lab.py", "tasks/rehearse.py"))
+    assert list(plan) == REHEARSAL
+    assert state_of(fresh_lab) == before
+
+
+def test_a_rehearsal_beside_a_migration_is_refused(fresh_lab: Lab) -> None:
+    before = state_of(fresh_lab)
+    for files in (("deploy.py", "tasks/rehearse.py"), ("tasks/rehearse.py", "deploy.py")):
+        outcome = pyinfra("-y", "inventories/lab.py", *files)
+        assert outcome.status == 1, (files, outcome.text)
+        assert "found tasks of different kinds" in outcome.text
+        assert "Traceback" not in outcome.text
     assert state_of(fresh_lab) == before
 
 

@@ -93,6 +93,7 @@ def etcd_host(**changes: object) -> EtcdHost:
         "free_bytes": 10 * 2**30,
         "has_data": False,
         "restored": None,
+        "has_rehearsal": False,
         "foreign": (),
         "sha256": {},
         "clock_offset_seconds": -0.01,

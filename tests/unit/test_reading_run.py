@@ -13,7 +13,7 @@ from tests.unit.pki_files import this_moment
 from unstack import run
 from unstack.operations import preview
 from unstack.pki import AuthorityState, foresee_pki
-from unstack.run import Run, begin
+from unstack.run import Purpose, Run, begin
 
 
 @pytest.fixture
@@ -22,12 +22,12 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, "_current", {})
     monkeypatch.setattr(run, "ctx_state", SimpleNamespace(get=lambda: tmp_path))
-    monkeypatch.setattr(run, "_begin", lambda current, reads_only: Run(topology(), (), reads_only=reads_only))
+    monkeypatch.setattr(run, "_begin", lambda current, purpose: Run(topology(), (), purpose))
     return tmp_path
 
 
 def test_leaves_nothing_on_the_control_node(place: Path) -> None:
-    assert begin(reads_only=True) is begin(reads_only=True)
+    assert begin(purpose=Purpose.READ) is begin(purpose=Purpose.READ)
     assert list(place.iterdir()) == []
 
 
@@ -37,12 +37,16 @@ def test_another_run_makes_its_journal_when_it_has_something_to_note(place: Path
     assert '"event": "start"' in line
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["reads first", "changes first"])
-def test_is_refused_beside_a_run_that_changes_something(place: Path, first: bool) -> None:
-    begin(reads_only=first)
-    for reads_only in (not first, first):
+@pytest.mark.parametrize("first", list(Purpose))
+@pytest.mark.parametrize("second", list(Purpose))
+def test_is_refused_beside_a_run_of_another_purpose(place: Path, first: Purpose, second: Purpose) -> None:
+    begin(purpose=first)
+    if first is second:
+        begin(purpose=second)
+        return
+    for purpose in (second, first):
         with pytest.raises(OperationError, match="1 problem"):
-            begin(reads_only=reads_only)
+            begin(purpose=purpose)
 
 
 def test_certificates_that_this_user_can_not_read_are_a_problem(
@@ -51,9 +55,9 @@ def test_certificates_that_this_user_can_not_read_are_a_problem(
     def denied(*_: object) -> None:
         raise PermissionError(13, "Permission denied", ".unstack/test/pki")
 
-    found = preview._pki(begin(reads_only=True), this_moment())
+    found = preview._pki(begin(purpose=Purpose.READ), this_moment())
     assert found == foresee_pki(place / "pki", topology(), this_moment())
     monkeypatch.setattr(preview, "foresee_pki", denied)
-    found = preview._pki(begin(reads_only=True), this_moment())
+    found = preview._pki(begin(purpose=Purpose.READ), this_moment())
     assert found.state is AuthorityState.REFUSED
     assert [problem.found for problem in found.problems] == [".unstack/test/pki: Permission denied"]

@@ -123,14 +123,14 @@ def read_member(host: Host, member: str, revision: int = 0, *, whole: bool = Tru
     return status
 
 
-def read_stacked_content(run: Run, name: str) -> MemberStatus:
-    """A master's stacked member with its content at the snapshot's revision, read once a run.
+def read_stacked_content(run: Run, name: str, *, anew: bool = False) -> MemberStatus:
+    """A master's stacked member with its content at the snapshot's revision, read once a run, or `anew`.
 
     At a revision that has passed a member's content does not change any more, so it may be read
     at any time between the snapshot and the proof.
     """
     key = f"stacked content of {name}"
-    if key not in run.cache:
+    if anew or key not in run.cache:
         masters_seen = known_masters(run)
         _, snapshot = snapshot_taken(masters_seen)
         run.cache[key] = read_member(
@@ -141,6 +141,11 @@ def read_stacked_content(run: Run, name: str) -> MemberStatus:
         )
     status: MemberStatus = run.cache[key]
     return status
+
+
+def note_stacked_content(run: Run, name: str, status: MemberStatus) -> None:
+    """What the proof is to expect of a master's stacked member, in the place of what was read."""
+    run.cache[f"stacked content of {name}"] = status
 
 
 def external_members(topology: Topology, revision: int = 0) -> dict[str, MemberStatus]:

@@ -13,7 +13,7 @@ from unstack.facts.api import ApiObject
 from unstack.facts.cluster import observe_master, placed
 from unstack.guard import Commands, is_executing, step
 from unstack.kubeadm import KubeadmConfigError, with_external_etcd, with_kept_etcd
-from unstack.manifest import ManifestError, pki_directory
+from unstack.manifest import ApiServerManifest, ManifestError, pki_directory
 from unstack.observations import parse_report
 from unstack.operations.cutover import access_of
 from unstack.operations.pki import KEY_MODE, put_file
@@ -55,17 +55,7 @@ def merge_kubeadm_config(run: Run) -> Commands:
             f"{host.name}: found an API server on the stacked etcd; expected the external one;"
             " to do: run tasks/cutover.py first"
         )
-    try:
-        directory = pki_directory(here.manifest)
-        new = with_external_etcd(
-            old,
-            endpoints=topology.client_urls,
-            cafile=f"{directory}/ca.crt",
-            certfile=f"{directory}/client.crt",
-            keyfile=f"{directory}/client.key",
-        )
-    except (KubeadmConfigError, ManifestError) as error:
-        raise OperationError(f"{host.name}: {error}") from None
+    new = merged(host.name, old, here.manifest, topology)
     if new == old:
         host.noop("kubeadm-config names the external cluster")
         return
@@ -73,6 +63,21 @@ def merge_kubeadm_config(run: Run) -> Commands:
     yield from put_file(_kept(topology), old, KEY_MODE)
     yield _patch(access, new)
     run.note_change(host.name, FILE, old, new)
+
+
+def merged(name: str, old: str, manifest: ApiServerManifest, topology: Topology) -> str:
+    """The ClusterConfiguration `old` with the external cluster. Raises OperationError if it can't be."""
+    try:
+        directory = pki_directory(manifest)
+        return with_external_etcd(
+            old,
+            endpoints=topology.client_urls,
+            cafile=f"{directory}/ca.crt",
+            certfile=f"{directory}/client.crt",
+            keyfile=f"{directory}/client.key",
+        )
+    except (KubeadmConfigError, ManifestError) as error:
+        raise OperationError(f"{name}: {error}") from None
 
 
 @step

@@ -51,7 +51,12 @@ def _prove(run: Run) -> None:
     if "cutover" in run.planned and not any("etcd" in one.live for one in observed.values()):
         return  # proven by the run that stopped the stacked etcd
     live = {name: placed(name, one, run.topology).manifest for name, one in observed.items()}
-    made = on_each(masters(), lambda one: _made(one, live[one.name], run.topology))
+    made = on_each(
+        masters(),
+        lambda one: made_by_kubeadm(
+            one, live[one.name], cluster_configuration(api_access(live[one.name])), run.topology
+        ),
+    )
     with_kubeadm = [name for name, report in made.items() if "kubeadm" in report]
     problems: list[Problem] = []
     for name, report in made.items():
@@ -70,11 +75,14 @@ def _prove(run: Run) -> None:
         raise refusal(problems, STANDING)
 
 
-def _made(one: Host, live: ApiServerManifest, topology: Topology) -> Report:
-    """The report of kubeadm-manifest.sh for kubeadm-config as this master's own API server has it."""
+def made_by_kubeadm(one: Host, live: ApiServerManifest, text: str, topology: Topology) -> Report:
+    """The report of kubeadm-manifest.sh on a master for the ClusterConfiguration `text`.
+
+    Raises OperationError where it can't be read, or kubeadm makes nothing of it.
+    """
     try:
         configuration = with_init_configuration(
-            cluster_configuration(api_access(live)),
+            text,
             advertise_address=live.advertise_address,
             bind_port=live.secure_port,
         )

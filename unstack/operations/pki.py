@@ -27,6 +27,7 @@ from unstack.pki.in_use import authority_problems
 from unstack.placement import Phase, Placement
 from unstack.problems import ProblemsError
 from unstack.run import Run, refusal
+from unstack.topology import Topology
 
 CERTIFICATE_MODE = "0644"
 KEY_MODE = "0600"
@@ -154,7 +155,8 @@ def install_apiserver_pki(run: Run, renew: bool = False) -> Commands:
         host.noop("this master uses its client pair already")
         return
     try:
-        directory = pki_directory(here.manifest)
+        # A rehearsal leaves /etc/kubernetes as it is.
+        directory = rehearsed_pki(run.topology) if run.rehearses else pki_directory(here.manifest)
     except ManifestError as error:
         raise OperationError(f"{host.name}: {error}") from None
     if not is_executing() and not (run.directory / "pki" / "ca.crt").exists():
@@ -172,6 +174,11 @@ def install_apiserver_pki(run: Run, renew: bool = False) -> Commands:
             "client.key": pki.apiserver_client.private_key_pem,
         },
     )
+
+
+def rehearsed_pki(topology: Topology) -> str:
+    """Where a rehearsal puts the API servers' client pair on a master."""
+    return f"{topology.settings.state_directory}/pki"
 
 
 def _install(directory: str, present: Mapping[str, str | None], files: Mapping[str, str]) -> Commands:

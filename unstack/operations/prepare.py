@@ -82,7 +82,7 @@ def create_container(run: Run) -> Commands:
         host.noop("the external cluster is in use")
         return
     observed = known_etcd_hosts(run)[host.name]
-    if observed.container == "running":
+    if observed.container == "running" and not observed.has_rehearsal:
         host.noop("the member runs")
         return
     yield script(
@@ -107,10 +107,12 @@ def prepare_manifest(run: Run) -> Commands:
         host.noop("this master has its new manifest already")
         return
     content = new_manifest(here, run.topology)
-    if observed.prepared == content:
+    if observed.prepared == content and not run.rehearses:
         host.noop("the new manifest is prepared")
         return
-    path = f"{run.topology.settings.kept_directory}/prepared/kube-apiserver.yaml"
+    settings = run.topology.settings
+    beside = settings.state_directory if run.rehearses else f"{settings.kept_directory}/prepared"
+    path = f"{beside}/kube-apiserver.yaml"
     yield from put_file(path, content, KEY_MODE)
 
 

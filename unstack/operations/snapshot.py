@@ -13,6 +13,7 @@ from pyinfra.api.host import Host
 from unstack.facts.cluster import (
     cluster_phase,
     known_masters,
+    read_member,
     snapshot_taken,
     stacked_name,
 )
@@ -33,12 +34,12 @@ ONE_REVISION_SECONDS = 10.0
 @step
 def take_snapshot(run: Run) -> Commands:
     """
-    Save the fenced cluster's state on the first master.
+    Save the fenced cluster's state on the first master; in a rehearsal the living one's.
 
     + run: this run
 
-    Refused while any API server runs, and until all stacked members hold one revision. The
-    snapshot's own sha256 and its revision are checked where it was written.
+    Refused while any API server runs, and until all stacked members hold one revision, but in a
+    rehearsal. The snapshot's own sha256 and its revision are checked where it was written.
     """
     topology = run.topology
     if host.name != run.lead():
@@ -48,19 +49,22 @@ def take_snapshot(run: Run) -> Commands:
     if cluster_phase(topology, observed) is not Phase.STACKED:
         host.noop("a master is on the external etcd already: a snapshot of the old one is history")
         return
-    revision = fenced_revision(topology, observed) if is_executing() else 0
+    revision = 0
+    if is_executing():
+        revision = live_revision(run, observed) if run.rehearses else fenced_revision(topology, observed)
     settings = topology.settings
     yield script(
         "snapshot",
         stacked_name(host.name, observed[host.name]),
         settings.state_directory,
-        run.id,
+        run.noted,
         str(revision),
     )
     taken = read([host], ObservedSnapshot, state_directory=settings.state_directory)
     snapshot = taken[host.name]
     observed[host.name] = replace(observed[host.name], snapshot=snapshot)
-    run.results["fenced_revision"] = revision
+    if not run.rehearses:
+        run.results["fenced_revision"] = revision
     run.journal.record(
         "snapshot",
         host=host.name,
@@ -89,6 +93,19 @@ def fenced_revision(topology: Topology, observed: dict[str, MasterHost]) -> int:
     if problems:
         raise refusal(problems, "The snapshot was not taken.")
     return agreed_revision({name: stacked_name(name, one) for name, one in observed.items()})
+
+
+def live_revision(run: Run, observed: Mapping[str, MasterHost]) -> int:
+    """The revision of the cluster while writers go on; the leases that there are by then are noted.
+
+    Raises OperationError where the first master's member does not answer.
+    """
+    lead = inventory.get_host(run.lead())
+    name = stacked_name(lead.name, observed[lead.name])
+    revision = read_member(lead, name).revision
+    content = read_member(lead, name, revision).content
+    run.cache["leases before the snapshot"] = content.leases if content is not None else None
+    return revision
 
 
 def agreed_revision(names: Mapping[str, str]) -> int:

@@ -22,6 +22,12 @@ def read_ending(source: Source, outages: Sequence[Outage]) -> Ending:
         return _stopped(source, _INCLUDED.sub(r"\1, ", masked(str(stopped["reason"]))), back, _away(outages))
     if source.is_rollback:
         return _rolled_back(source, back, _away(outages))
+    if source.is_rehearsal:
+        expected = f"expect the API to be away for {source.results.get('expected_outage')} s"
+        sentence = (
+            "Rehearsed: every member held what the stacked ones held; nothing of it is left on the hosts"
+        )
+        return Ending("rehearsed", _sentence(sentence, expected), STACKED, STACKED, False)
     if "cutover_started" in source.results:
         proven = "every member holds what the stacked ones held" if "proof" in source.results else ""
         return Ending(

@@ -41,7 +41,7 @@ def what_was_kept(source: Source, ending: Ending) -> Iterator[Kept]:
         path = f"/var/lib/etcd/.unstack-previous-{source.run}, or where etcd.yaml says"
         yield Kept("the stacked members' data from before the rollback", masters, path)
     for line in source.own():
-        if line["event"] == "snapshot":
+        if line["event"] == "snapshot" and not source.is_rehearsal:
             yield Kept(
                 _snapshot(line), str(line["host"]), f"{settings.state_directory}/snapshot-{source.run}.db"
             )

@@ -54,6 +54,11 @@ class Source:
         """True for tasks/rollback.py."""
         return "way back" in self.planned
 
+    @property
+    def is_rehearsal(self) -> bool:
+        """True for tasks/rehearse.py."""
+        return "rehearsal" in self.planned
+
 
 def written(line: Line) -> float:
     """The time of a line, in seconds since the epoch."""

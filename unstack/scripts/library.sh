@@ -165,6 +165,17 @@ container_is_from() {
     [ -n "$made_in" ] && [ "$(readlink -f "$made_in")" = "$(readlink -f "$2")" ]
 }
 
+# rehearsed DATA: the data there was restored by a rehearsal, by its note.
+rehearsed() {
+    grep -q '"run": "[^"]*-rehearsal"' "$1/restored.json" 2>/dev/null
+}
+
+# rehearsal_left DATA: a rehearsal has left something there.
+rehearsal_left() {
+    rehearsed "$1" || [ -n "$(find "$1" -mindepth 1 -maxdepth 1 \
+        \( -name 'snapshot-*-rehearsal.db*' -o -name 'restoring-*-rehearsal*' \) 2>/dev/null)" ]
+}
+
 # uptime_centiseconds: hundredths of a second since the system started: no fork, no clock step.
 uptime_centiseconds() {
     read -r up _ </proc/uptime

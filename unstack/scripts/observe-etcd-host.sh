@@ -28,6 +28,7 @@ while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
 report free_kilobytes "$(df -Pk "$existing" | awk 'NR == 2 { print $4 }')"
 if [ -d "$data/data" ] && [ -n "$(ls -A "$data/data")" ]; then report data yes; fi
 report_file restored "$data/restored.json"
+if rehearsal_left "$data"; then report rehearsal yes; fi
 if [ -d "$data" ]; then
     # Leftovers of our own names are known; anything else there is somebody's.
     foreign=$(find "$data" -mindepth 1 -maxdepth 1 ! -name data ! -name lost+found \
