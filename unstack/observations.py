@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 
 from cryptography import x509
 
@@ -64,6 +64,23 @@ class Process:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """Our note on a master that something was done: by which run, and when by that master's clock."""
+
+    run: str
+    at: datetime
+
+    @classmethod
+    def parse(cls, text: str) -> Mark:
+        """Read such a note. Raises ValueError when it is not ours."""
+        try:
+            found = json.loads(text)
+            return cls(str(found["run"]), datetime.fromisoformat(found["at"]).astimezone(timezone.utc))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no note of ours: {error!r}") from None
+
+
+@dataclass(frozen=True)
 class MasterHost:
     """A control plane host: manifests by component, running processes, clock and disk."""
 
@@ -72,6 +89,9 @@ class MasterHost:
     fenced: Mapping[str, str]  # component: manifest text, kept aside while fenced
     kept: Mapping[str, str]  # component: manifest text of the stacked control plane, kept for the way back
     is_returning: bool  # a rollback has begun to put the old manifests in place
+    confirmed: Mark | None  # that the cluster works on the external etcd
+    decommissioning: Mark | None  # the removal of the stacked etcd's remains has begun
+    decommissioned: Mark | None  # and has ended
     has_restore_tool: bool  # the stacked etcd's own, kept when it was retired
     prepared: str | None  # the kube-apiserver manifest that goes in next
     snapshot: Snapshot | None  # the newest one taken on this host
@@ -97,6 +117,9 @@ def read_master_host(lines: Iterable[str]) -> MasterHost:
         fenced={n: report[f"fenced/{n}"][0] for n in names if f"fenced/{n}" in report},
         kept={n: report[f"kept/{n}"][0] for n in names if f"kept/{n}" in report},
         is_returning="returning" in report,
+        confirmed=_mark(report, "confirmed"),
+        decommissioning=_mark(report, "decommissioning"),
+        decommissioned=_mark(report, "decommissioned"),
         has_restore_tool="restore_tool" in report,
         prepared=_only(report, "prepared"),
         snapshot=None if snapshot is None else Snapshot.parse(snapshot),
@@ -106,6 +129,11 @@ def read_master_host(lines: Iterable[str]) -> MasterHost:
         free_bytes=int(report["free_kilobytes"][0]) * 1024,
         clock_offset_seconds=_clock_offset(report),
     )
+
+
+def _mark(report: Report, name: str) -> Mark | None:
+    text = _only(report, name)
+    return None if text is None else Mark.parse(text)
 
 
 def _process(text: str) -> Process:
@@ -120,6 +148,38 @@ def read_certificates(lines: Iterable[str]) -> Mapping[str, datetime]:
         for key, values in parse_report(lines).items()
         if key.startswith("certificate/")
     }
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What is left of the stacked etcd on a master."""
+
+    process: int | None  # the pid of an etcd that has its name or its data
+    data_bytes: int | None  # what its data directory takes, None where no data is there
+    is_member: bool  # the data is an etcd's, and names the stacked member
+    foreign: tuple[str, ...]  # entries that are not the stacked etcd's, three at most of each place
+    files: tuple[str, ...]  # those of the asked certificates and keys that are there
+    used: tuple[str, ...]  # "FILE by MANIFEST" for each that a manifest in place names
+    has_archive: bool
+    unfinished_bytes: int  # of an archive that a killed run began
+    has_tar: bool  # GNU's, which can compare an archive with what it was made from
+
+
+def read_remains(lines: Iterable[str]) -> Remains:
+    """The report of observe-remains.sh."""
+    report = parse_report(lines)
+    process, kilobytes = _only(report, "process"), _only(report, "kilobytes")
+    return Remains(
+        process=None if process is None else int(process),
+        data_bytes=None if kilobytes is None else int(kilobytes) * 1024,
+        is_member="member" in report,
+        foreign=tuple(path for paths in report.get("foreign", ()) for path in paths.splitlines()),
+        files=report.get("file", ()),
+        used=report.get("used", ()),
+        has_archive="archive" in report,
+        unfinished_bytes=int(report["unfinished_kilobytes"][0]) * 1024,
+        has_tar="tar" in report,
+    )
 
 
 @dataclass(frozen=True)

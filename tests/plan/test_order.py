@@ -49,6 +49,8 @@ ORDER = [
     "confirm.py | Stop the stacked etcd, its data kept",
     "confirm.py | --- retired ---",
     "confirm.py | Show members, status and health",
+    "confirm.py | --- healthy ---",
+    "confirm.py | Record the confirmation",
     "confirm.py | === confirm ===",
     "confirm.py | Write the run's outcome",
 ]
@@ -74,6 +76,7 @@ CHANGES = {
     "Write and read through every API server": MASTERS,
     "Merge the external endpoints into kubeadm-config": {"master-1"},
     "Stop the stacked etcd, its data kept": MASTERS,
+    "Record the confirmation": MASTERS,
 }
 
 
