@@ -20,6 +20,7 @@ from unstack.decommission import (
 from unstack.manifest import ManifestError
 from unstack.members import read_masterleases
 from unstack.observations import Mark, MasterHost, Remains
+from unstack.operations.leftovers import stale
 from unstack.settings import Settings
 
 PKI = "/etc/kubernetes/pki"
@@ -190,3 +191,11 @@ def test_masterleases_are_told_by_address() -> None:
     encoded = base64.b64encode(json.dumps(answer).encode()).decode()
     assert read_masterleases([line.format(encoded)]) == {"172.30.0.11": 7}
     assert read_masterleases(["keys e30="]) == {}
+
+
+def test_a_masterlease_that_somebody_writes_belongs_to_a_master_that_is_not_in_the_inventory() -> None:
+    kept, problems = stale({"192.0.2.1": 5, "192.0.2.2": 6, "192.0.2.3": 7}, {"192.0.2.1": 5, "192.0.2.2": 9})
+    assert kept == {"192.0.2.1": 5}  # the third has run out by itself
+    assert [problem.found for problem in problems] == [
+        "an API server at 192.0.2.2 that is no master of the inventory"
+    ]

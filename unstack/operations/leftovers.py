@@ -54,21 +54,25 @@ def find_leftovers(run: Run) -> Leftovers:
     if strange:
         logger.info(f"    waiting {MASTERLEASE_SECONDS} s: who is there writes its masterlease anew")
         time.sleep(MASTERLEASE_SECONDS)
-        now = _masterleases(run)
-        problems = [_unknown(one) for one in strange if one in now and now[one] != strange[one]]
-        strange = {one: revision for one, revision in strange.items() if now.get(one) == revision}
+        strange, problems = stale(strange, _masterleases(run))
     leftovers = Leftovers(_mirror_pods(run), strange, tuple(problems))
     run.cache["stale masterleases"] = strange
     return leftovers
 
 
-def _unknown(address: str) -> Problem:
-    return Problem(
-        "cluster",
-        f"an API server at {address} that is no master of the inventory",
-        "every master in the inventory",
-        "add it, or stop it",
-    )
+def stale(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[dict[str, int], list[Problem]]:
+    """Those masterleases that nobody has written meanwhile, and a problem for each that somebody has."""
+    problems = [
+        Problem(
+            "cluster",
+            f"an API server at {address} that is no master of the inventory",
+            "every master in the inventory",
+            "add it, or stop it",
+        )
+        for address, revision in before.items()
+        if now.get(address, revision) != revision
+    ]
+    return {one: revision for one, revision in before.items() if now.get(one) == revision}, problems
 
 
 def _addresses(run: Run) -> set[str]:
