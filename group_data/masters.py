@@ -16,3 +16,13 @@ ready_timeout_seconds = 300
 
 # Checks of `kubeadm upgrade plan` to ignore in the confirmation, such as "CoreDNSUnsupportedPlugins".
 kubeadm_ignored_preflight_errors = []
+
+# tasks/decommission.py: "show" only tells what it would do, "archive" puts the stacked etcd's data and
+# certificates into state_directory before they are removed, "remove" removes them without.
+decommission = "show"
+
+# How long after the confirmation a decommission is refused: a number with d, h, m or s.
+decommission_after = "7d"
+
+# True removes the stacked etcd's CA too; without its key no certificate can be made for the archived data.
+decommission_ca = False

@@ -2,7 +2,12 @@
 
 import pyinfra
 
-from unstack.operations.confirm import await_heartbeats, show_members, write_through
+from unstack.operations.confirm import (
+    await_heartbeats,
+    record_confirmation,
+    show_members,
+    write_through,
+)
 from unstack.operations.cutover import retire_stacked_member
 from unstack.operations.kubeadm_config import merge_kubeadm_config
 from unstack.operations.kubeadm_proof import prove_by_kubeadm
@@ -24,6 +29,9 @@ def confirm() -> None:
         retire_stacked_member(run, name="Stop the stacked etcd, its data kept")
     checkpoint("retired")
     show_members(run, name="Show members, status and health")
+    checkpoint("healthy")
+    if in_group(MASTERS):
+        record_confirmation(run, name="Record the confirmation")
     barrier("confirm")
     write_outcome(run, name="Write the run's outcome")
 

@@ -38,6 +38,8 @@ NAMED = NotRun("named, not told to be typed: what a message says, or a program i
 # What the commands do, situation by situation.
 EXPERIMENT = RunBy("tests/lab/test_slow_delete.py", "situations.run(lab, plan, measure, places)")
 
+DECOMMISSION = "pyinfra inventories/prod.py tasks/decommission.py"
+DECOMMISSIONING = "tests/lab/test_decommission.py"
 UPGRADES = "tests/lab/test_upgrades.py"
 
 ELSEWHERE: Mapping[str, RunBy | NotRun] = {
@@ -46,6 +48,9 @@ ELSEWHERE: Mapping[str, RunBy | NotRun] = {
     "make experiment-slow-delete": EXPERIMENT,
     "python -m experiments.slow_delete --only h2": EXPERIMENT,
     **dict.fromkeys(("python -m demo", "python -m faults", "python -m lab"), NAMED),
+    DECOMMISSION: RunBy(DECOMMISSIONING, '"tasks/decommission.py"'),
+    f"{DECOMMISSION} --data decommission=archive": RunBy(DECOMMISSIONING, '"decommission=archive"'),
+    f"{DECOMMISSION} --data decommission=remove": RunBy(RUNBOOK, "--data decommission=remove"),
     "make test": NotRun("it is what runs these tests; .ci/run calls it"),
     "kubectl get nodes -o json": RunBy("tests/lab/test_inventories.py", '"get", "nodes", "-o", "json"'),
     "pyinfra inventories/prod.py tasks/confirm.py": RunBy(UPGRADES, '"tasks/confirm.py"'),

@@ -103,6 +103,14 @@ def read_revision(lines: Iterable[str]) -> int:
     return revision
 
 
+def read_masterleases(lines: Iterable[str]) -> Mapping[str, int]:
+    """The report of observe-masterleases.sh as {address: mod_revision}."""
+    return {
+        base64.b64decode(item["key"]).decode().rpartition("/")[2]: item["mod_revision"]
+        for item in _json(parse_report(lines), "keys").get("kvs") or ()
+    }
+
+
 def _members(report: Report) -> tuple[ListedMember, ...]:
     return tuple(
         ListedMember(

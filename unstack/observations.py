@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 
 from cryptography import x509
 
@@ -35,7 +35,7 @@ def parse_report(lines: Iterable[str]) -> Report:
     return report
 
 
-def _only(report: Report, key: str) -> str | None:
+def only(report: Report, key: str) -> str | None:
     values = report.get(key, ())
     return values[0] if values else None
 
@@ -66,6 +66,23 @@ class Process:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """Our note on a master that something was done: by which run, and when by that master's clock."""
+
+    run: str
+    at: datetime
+
+    @classmethod
+    def parse(cls, text: str) -> Mark:
+        """Read such a note. Raises ValueError when it is not ours."""
+        try:
+            found = json.loads(text)
+            return cls(str(found["run"]), datetime.fromisoformat(found["at"]).astimezone(timezone.utc))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no note of ours: {error!r}") from None
+
+
+@dataclass(frozen=True)
 class MasterHost:
     """A control plane host: manifests by component, running processes, clock and disk."""
 
@@ -74,6 +91,9 @@ class MasterHost:
     fenced: Mapping[str, str]  # component: manifest text, kept aside while fenced
     kept: Mapping[str, str]  # component: manifest text of the stacked control plane, kept for the way back
     is_returning: bool  # a rollback has begun to put the old manifests in place
+    confirmed: Mark | None  # that the cluster works on the external etcd
+    decommissioning: Mark | None  # the removal of the stacked etcd's remains has begun
+    decommissioned: Mark | None  # and has ended
     has_restore_tool: bool  # the stacked etcd's own, kept when it was retired
     prepared: str | None  # the kube-apiserver manifest that goes in next
     snapshot: Snapshot | None  # the newest one taken on this host
@@ -92,15 +112,18 @@ def read_master_host(lines: Iterable[str]) -> MasterHost:
     """The report of observe-master.sh."""
     report = parse_report(lines)
     names = (*COMPONENTS, "etcd")
-    snapshot = _only(report, "snapshot")
+    snapshot = only(report, "snapshot")
     return MasterHost(
-        is_root=_only(report, "user") == "0",
+        is_root=only(report, "user") == "0",
         live={n: report[f"live/{n}"][0] for n in names if f"live/{n}" in report},
         fenced={n: report[f"fenced/{n}"][0] for n in names if f"fenced/{n}" in report},
         kept={n: report[f"kept/{n}"][0] for n in names if f"kept/{n}" in report},
         is_returning="returning" in report,
+        confirmed=_mark(report, "confirmed"),
+        decommissioning=_mark(report, "decommissioning"),
+        decommissioned=_mark(report, "decommissioned"),
         has_restore_tool="restore_tool" in report,
-        prepared=_only(report, "prepared"),
+        prepared=only(report, "prepared"),
         snapshot=None if snapshot is None else Snapshot.parse(snapshot),
         processes=tuple(_process(text) for text in report.get("process", ())),
         same_filesystem="same_filesystem" in report,
@@ -108,6 +131,11 @@ def read_master_host(lines: Iterable[str]) -> MasterHost:
         free_bytes=int(report["free_kilobytes"][0]) * 1024,
         clock_offset_seconds=_clock_offset(report),
     )
+
+
+def _mark(report: Report, name: str) -> Mark | None:
+    text = only(report, name)
+    return None if text is None else Mark.parse(text)
 
 
 def _process(text: str) -> Process:
@@ -141,7 +169,7 @@ def read_files(lines: Iterable[str]) -> FilesOnDisk:
     if "read" not in report:
         raise ValueError("the report of observe-files.sh has no beginning")
     sums = (value.partition(" ") for value in report.get("file", ()))
-    return FilesOnDisk(_only(report, "text"), {path: sha256 for sha256, _, path in sums})
+    return FilesOnDisk(only(report, "text"), {path: sha256 for sha256, _, path in sums})
 
 
 @dataclass(frozen=True)
@@ -205,7 +233,7 @@ class MemberData:
 def read_member_data(lines: Iterable[str]) -> MemberData:
     """The report of observe-member-data.sh."""
     report = parse_report(lines)
-    restored = _only(report, "restored")
+    restored = only(report, "restored")
     return MemberData(
         has_data="data" in report,
         restored=None if restored is None else Restored.parse(restored),
@@ -236,20 +264,20 @@ class EtcdHost:
 def read_etcd_host(lines: Iterable[str]) -> EtcdHost:
     """The report of observe-etcd-host.sh."""
     report = parse_report(lines)
-    restored = _only(report, "restored")
+    restored = only(report, "restored")
     return EtcdHost(
-        is_root=_only(report, "user") == "0",
-        engine=_only(report, "engine"),
+        is_root=only(report, "user") == "0",
+        engine=only(report, "engine"),
         compose=report.get("compose", ()),
         has_image="image" in report,
-        container=_only(report, "container"),
+        container=only(report, "container"),
         container_is_ours="container_is_ours" in report,
         listening=frozenset(int(port) for port in report.get("listening", ())),
         free_bytes=int(report["free_kilobytes"][0]) * 1024,
         has_data="data" in report,
         restored=None if restored is None else Restored.parse(restored),
         has_rehearsal="rehearsal" in report,
-        foreign=tuple((_only(report, "foreign") or "").splitlines()),
+        foreign=tuple((only(report, "foreign") or "").splitlines()),
         sha256={
             key.partition("/")[2]: values[0] for key, values in report.items() if key.startswith("sha256/")
         },

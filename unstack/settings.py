@@ -6,6 +6,7 @@ Unknown names are refused: a misspelt setting must never be silently ignored in 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -17,6 +18,8 @@ MAXIMUM_EXPIRY_HOURS = 876_000  # 100 years
 AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*[A-Za-z0-9_-]$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+Duration = Annotated[str, Field(pattern=r"^[0-9]{1,5}[dhms]$")]
+DURATION_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 # A check as kubeadm names it, "Port-10250" and "FileAvailable--etc-kubernetes-..." among them; or "all".
 PreflightCheck = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*$")]
 
@@ -147,6 +150,9 @@ class Settings(Strict):
     maximum_clock_skew_seconds: Seconds = 2.0
     clean_rollback: bool = False
     minimum_certificate_days: Annotated[int, Field(ge=0)] = 7
+    decommission: Literal["show", "archive", "remove"] = "show"
+    decommission_after: Duration = "7d"
+    decommission_ca: bool = False
 
     manifests_directory: AbsolutePath = "/etc/kubernetes/manifests"
     kept_directory: AbsolutePath = "/etc/kubernetes/unstack"
@@ -173,6 +179,11 @@ class Settings(Strict):
     def rehearsal_directory(self) -> str:
         """Where all lies that a rehearsal puts on a master, and nothing else."""
         return f"{self.state_directory}/rehearsal"
+
+    @property
+    def soak_time(self) -> timedelta:
+        """How long the external cluster has to have been in use: `decommission_after`."""
+        return timedelta(**{DURATION_UNITS[self.decommission_after[-1]]: int(self.decommission_after[:-1])})
 
     @property
     def version(self) -> EtcdVersion:

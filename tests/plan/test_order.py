@@ -50,6 +50,8 @@ ORDER = [
     "confirm.py | Stop the stacked etcd, its data kept",
     "confirm.py | --- retired ---",
     "confirm.py | Show members, status and health",
+    "confirm.py | --- healthy ---",
+    "confirm.py | Record the confirmation",
     "confirm.py | === confirm ===",
     "confirm.py | Write the run's outcome",
 ]
@@ -113,6 +115,7 @@ CHANGES = {
     "Write and read through every API server": MASTERS,
     "Merge the external endpoints into kubeadm-config": {"master-1"},
     "Stop the stacked etcd, its data kept": MASTERS,
+    "Record the confirmation": MASTERS,
 }
 
 

@@ -145,7 +145,7 @@ def test_every_setting_is_explained_in_group_data() -> None:
 
 
 WRONG = """
-A word: `pyinfra inventories/prod.py tasks/decommission.py`, and `make everything`.
+A word: `pyinfra inventories/prod.py tasks/demolish.py`, and `make everything`.
 
     pyinfra inventories/staging.py deploy.py    # no such inventory
     pyinfra --data etcd_imag=x inventories/prod.py deploy.py
@@ -168,7 +168,7 @@ make nonsense, `a make believe`.
 def test_wrong_commands_are_found_wherever_they_stand() -> None:
     assert sorted(command_problems(WRONG)) == sorted(
         [
-            "pyinfra: no file tasks/decommission.py",
+            "pyinfra: no file tasks/demolish.py",
             "make: no target everything",
             "pyinfra: no file inventories/staging.py",
             "pyinfra: no setting etcd_imag",

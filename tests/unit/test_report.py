@@ -418,6 +418,14 @@ def test_says_how_to_roll_back_and_what_is_kept(migrated: Report, brought_back: 
     assert ("master-1", f"/var/lib/unstack/snapshot-{RUN}.db") in kept
 
 
+def test_says_that_there_is_no_way_back_to_a_decommissioned_etcd(tmp_path: Path) -> None:
+    report = build(source(MIGRATED, tmp_path, results={"cutover_started": 0.0, "decommissioned": True}))
+    assert report.way_back.command == ""
+    assert "there is no way back" in report.way_back.text.lower()
+    assert "/var/lib/etcd" not in " ".join(one.path for one in report.kept)
+    assert 'class="command"' not in page(report)
+
+
 def test_names_the_versions_that_took_part(migrated: Report) -> None:
     found = {one.what: one.version for one in migrated.versions}
     assert found["stacked etcd, as its members say"] == "3.5.1"

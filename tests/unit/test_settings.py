@@ -127,3 +127,13 @@ def test_refuses_a_port_that_does_not_exist(port: int) -> None:
 def test_refuses_elections_within_five_heartbeats() -> None:
     assert "five heartbeat intervals" in refused(etcd_heartbeat_interval_milliseconds=201)
     Settings(**LEAST, etcd_heartbeat_interval_milliseconds=200)
+
+
+@pytest.mark.parametrize("duration", ["7", "1w", "-1d", "1.5h", "d", "7d\n", "1h30m", 7])
+def test_refuses_a_soak_time_that_is_not_a_number_with_a_unit(duration: object) -> None:
+    assert "decommission_after" in refused(decommission_after=duration)
+
+
+@pytest.mark.parametrize(("duration", "hours"), [("7d", 168), ("36h", 36), ("90m", 1.5), ("0s", 0)])
+def test_soak_time_is_a_duration(duration: str, hours: float) -> None:
+    assert Settings(**LEAST, decommission_after=duration).soak_time.total_seconds() == hours * 3600

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import FactProcessError
 
-from unstack.members import MemberStatus, read_member_status, read_revision, tells_writes
+from unstack.members import MemberStatus, read_masterleases, read_member_status, read_revision, tells_writes
 from unstack.observations import (
     EtcdHost,
     FilesOnDisk,
@@ -24,6 +24,7 @@ from unstack.observations import (
     read_master_host,
     read_member_data,
 )
+from unstack.remains import Remains, read_remains
 from unstack.scripts import script
 
 T = TypeVar("T")
@@ -59,6 +60,18 @@ class ObservedCertificates(FactBase[Mapping[str, datetime] | None]):
 
     def process(self, output: list[str]) -> Mapping[str, datetime]:
         return parsed(read_certificates, output)
+
+
+class ObservedRemains(FactBase[Remains | None]):
+    """What is left of the stacked etcd on a master (`unstack.remains.Remains`), None where unread."""
+
+    def command(
+        self, manifests_directory: str, data_directory: str, member: str, archive: str, files: tuple[str, ...]
+    ) -> StringCommand:
+        return script("observe-remains", manifests_directory, data_directory, member, archive, *files)
+
+    def process(self, output: list[str]) -> Remains:
+        return parsed(read_remains, output)
 
 
 class ObservedEtcdHost(FactBase[EtcdHost | None]):
@@ -116,6 +129,16 @@ class MemberRevision(FactBase[int | None]):
 
     def process(self, output: list[str]) -> int:
         return parsed(read_revision, output)
+
+
+class Masterleases(FactBase[Mapping[str, int] | None]):
+    """{address: revision of its last write} of the API servers' masterleases; None where unread."""
+
+    def command(self, member: str, prefix: str) -> StringCommand:
+        return script("observe-masterleases", member, prefix)
+
+    def process(self, output: list[str]) -> Mapping[str, int]:
+        return parsed(read_masterleases, output)
 
 
 class ClientWrites(FactBase[bool | None]):

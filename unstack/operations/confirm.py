@@ -125,3 +125,22 @@ def show_members(run: Run) -> Commands:
     host.noop("all members are healthy")
     return
     yield
+
+
+@step
+def record_confirmation(run: Run) -> Commands:
+    """
+    Note on the master that the cluster works on the external etcd, with the time, once.
+
+    + run: this run
+
+    From then on counts how long it has been in use: a decommission asks for it.
+    """
+    observed = observe_master(host, run.topology)
+    if host.name == run.lead() and observed.decommissioned:
+        run.results["decommissioned"] = True  # for the report
+    # While the plan is made it may be of an earlier move.
+    if observed.confirmed and (is_executing() or is_migrated(run)):
+        host.noop("the confirmation is on record")
+        return
+    yield script("record", run.topology.settings.kept_directory, "confirmed", run.id)

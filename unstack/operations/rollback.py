@@ -12,6 +12,7 @@ from pyinfra import host, inventory, logger
 from pyinfra.api.exceptions import OperationError
 
 from unstack import stacked_certificates
+from unstack.decommission import withdrawn
 from unstack.facts.cluster import (
     external_members,
     forget_masters,
@@ -84,6 +85,14 @@ def find_way_back(run: Run) -> Commands:
         run.results["nothing to confirm"] = way is Way.NONE
         logger.info(f"    {way.value}")
     if way is Way.DATA:
+        problems = [
+            problem
+            for name, one in known_masters(run).items()
+            if placed(name, one, run.topology).placement is Placement.EXTERNAL
+            for problem in withdrawn(name, one)
+        ]
+        if problems:
+            raise refusal(problems)
         problems = (
             [
                 problem

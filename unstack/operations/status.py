@@ -7,11 +7,12 @@ from datetime import datetime, timezone
 
 from pyinfra import host, inventory, logger
 
+from unstack.decommission import withdrawn
 from unstack.facts.api import MemberTables
 from unstack.facts.cluster import cluster_phase, known_masters, placed
 from unstack.guard import Commands, is_executing, step
 from unstack.pki import CertificateSummary, read_summaries
-from unstack.placement import Phase
+from unstack.placement import Phase, Placement
 from unstack.run import Run, read
 
 
@@ -41,6 +42,8 @@ def _lines(run: Run) -> Iterator[str]:
     for name, one in masters.items():
         here = placed(name, one, topology)
         marks = [word for word, is_so in (("fenced", one.fenced), ("returning", one.is_returning)) if is_so]
+        if here.placement is Placement.EXTERNAL:
+            marks += [problem.found for problem in withdrawn(name, one)]
         yield f"{name}: API server on {', '.join(here.manifest.etcd_servers)}{_bracketed(marks)}"
     if phase is not Phase.STACKED:
         first = topology.members[0].name

@@ -40,7 +40,7 @@ def build(source: Source) -> Report:
         diffs=tuple(Diff(one.host, one.file, diff_lines(one)) for one in source.changes),
         versions=tuple(versions(source, proof)),
         kept=tuple(what_was_kept(source, ending)),
-        way_back=way_back(ending),
+        way_back=way_back(source, ending),
         steps=read_steps(source),
     )
 

@@ -31,9 +31,10 @@ def what_was_kept(source: Source, ending: Ending) -> Iterator[Kept]:
         config = f"{settings.kept_directory}/stacked/ClusterConfiguration.yaml"
         if ending.stacked_at_rest:
             yield Kept("kubeadm's old configuration", topology.masters[0].name, config)
-            yield Kept(
-                "the stacked etcd's data, as it was", masters, "/var/lib/etcd, or where etcd.yaml says"
-            )
+            archive = f"{settings.state_directory}/stacked-etcd-*.tar.gz, if it was archived"
+            where = "/var/lib/etcd, or where etcd.yaml says"
+            is_gone = "decommissioned" in source.results
+            yield Kept("the stacked etcd's data, as it was", masters, archive if is_gone else where)
     elif ending.result in ("brought back", "rolled back"):
         aside = f"{settings.etcd_data_directory}/previous-*"
         yield Kept("data of the external members, if they had any", members, aside)
@@ -80,8 +81,10 @@ def _own_version() -> str:
     return found[1] if found else "unknown"
 
 
-def way_back(ending: Ending) -> WayBack:
+def way_back(source: Source, ending: Ending) -> WayBack:
     """How to roll back from where this run ended."""
+    if "decommissioned" in source.results:
+        return WayBack("There is no way back: the stacked etcd was decommissioned.", "")
     if ending.after == "external":
         return WayBack(
             "This brings the control plane back to the stacked etcd with everything that was written"

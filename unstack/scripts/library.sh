@@ -61,6 +61,17 @@ etcd_process() {
     done
 }
 
+# etcd_of DATA NAME: the pid of an etcd that has this name, or, whatever its name, this data directory.
+etcd_of() {
+    for candidate in $(processes etcd); do
+        its=$(stat -c %d:%i "/proc/$candidate/root$(argument "$candidate" data-dir)/member" 2>/dev/null)
+        if [ "$(argument "$candidate" name)" = "$2" ] || { [ -n "$its" ] && [ "$its" = "$(stat -c %d:%i "$1/member" 2>/dev/null)" ]; }; then
+            echo "$candidate"
+            return
+        fi
+    done
+}
+
 # etcd_tool PID NAME: the path, in its own root directory, of a tool of a running etcd's image.
 etcd_tool() {
     for path in /usr/local/bin /usr/bin /bin; do
@@ -146,6 +157,13 @@ bounded() {
         esac
         return "$ended"
     }
+}
+
+# record KEPT MARK RUN: the note KEPT/MARK with the run and the time (UTC, by this host's clock).
+record() {
+    { printf '{"run": "%s", "at": "%s"}\n' "$3" "$(date -u +%Y-%m-%dT%H:%M:%S+00:00)" >"$1/.$2" &&
+        sync "$1/.$2" && mv "$1/.$2" "$1/$2"; } ||
+        die "that $1/$2 can't be written" "the note" "look at its disk, then run again"
 }
 
 # docker ARGUMENT...
