@@ -16,3 +16,14 @@ ready_timeout_seconds = 300
 
 # Checks of `kubeadm upgrade plan` to ignore in the confirmation, such as "CoreDNSUnsupportedPlugins".
 kubeadm_ignored_preflight_errors = []
+
+# Time a pod on every node through every API server before the fence and after the migration: half
+# a minute to two minutes each, outside of the outage. False leaves it out; tasks/probe.py does it alone.
+pod_probe = True
+
+# The pods' image; it must run without arguments and end on SIGTERM at once. None: the pause image that
+# each node holds already, so that nothing is pulled.
+pod_probe_image = None
+
+# How long a pod may take to run, and to be gone; kubelets 1.20.0 to 1.20.2 alone need up to a minute.
+pod_probe_timeout_seconds = 90
