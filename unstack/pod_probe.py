@@ -24,16 +24,19 @@ BEFORE, AFTER, NOW = "before", "after", "now"
 SLOWER_RATIO = 1.2
 SLOWER_SECONDS = 0.5
 # kubelet's own sandbox image, as kubeadm, distributions and mirrors call it: it ends on SIGTERM at once.
+# These remove a pod's object only with their own garbage collection, up to a minute late (kubernetes#97288).
+_LATE = re.compile(r"v1\.20\.[012]\b")
 _PAUSE = re.compile(r"(?:[\w.:/-]+/)?[\w.-]*pause[\w.-]*:[\w.-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node that pods can be made on. `pause_image`: one that it holds, None where it names none."""
+    """A node that pods can be made on."""
 
     name: str
     is_ready: bool
-    pause_image: str | None
+    pause_image: str | None  # one that it holds, None where it names none
+    removes_late: bool  # by its kubelet's release
 
 
 @dataclass(frozen=True)
@@ -41,32 +44,40 @@ class PodTime:
     """A pod by its API server (the master's inventory name) and its node (Kubernetes' name), in seconds.
 
     None where it never ran, or was never gone, within the limit; `told` is then the last that was
-    seen of it.
+    seen of it. It has stopped when the API server shows that its container has ended.
     """
 
     api_server: str
     node: str
-    running_seconds: float | None
-    gone_seconds: float | None
+    running_seconds: float | None  # from create
+    stopped_seconds: float | None  # from delete
+    gone_seconds: float | None  # from delete
     told: str = ""
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round of the probe: a pod on every node through every API server, all at once."""
+    """One round of the probe: a pod on every node through every API server, all at once.
+
+    `removes_late`: by the release of a kubelet the time to gone says nothing.
+    """
 
     when: str
     pods: tuple[PodTime, ...]
+    removes_late: bool = False
 
-    @property
-    def running_median(self) -> float | None:
-        """Seconds from create to Running; None where none ran."""
-        return _median(one.running_seconds for one in self.pods)
+    def seconds(self) -> dict[str, list[float | None]]:
+        """{what was timed: the seconds of each pod}."""
+        return {
+            "create to Running": [one.running_seconds for one in self.pods],
+            "delete to stopped": [one.stopped_seconds for one in self.pods],
+            "delete to gone": [one.gone_seconds for one in self.pods],
+        }
 
-    @property
-    def gone_median(self) -> float | None:
-        """Seconds from delete to gone; None where none went."""
-        return _median(one.gone_seconds for one in self.pods)
+    def medians(self) -> dict[str, float]:
+        """{what was timed: median of the pods that reached it}; what none reached is left out."""
+        reached = {what: [one for one in all_ if one is not None] for what, all_ in self.seconds().items()}
+        return {what: statistics.median(some) for what, some in reached.items() if some}
 
     def lost(self) -> set[tuple[str, str]]:
         """(API server, node) of the pods that never ran, or were never gone."""
@@ -74,19 +85,23 @@ class Round:
 
     def as_json(self) -> dict[str, Any]:
         """What the journal keeps of it."""
-        return {"when": self.when, "pods": [asdict(one) for one in self.pods]}
+        return {
+            "when": self.when,
+            "removes_late": self.removes_late,
+            "pods": [asdict(one) for one in self.pods],
+        }
 
     @classmethod
     def from_json(cls, line: Mapping[str, Any]) -> Round:
         """A line of the journal. Raises KeyError or TypeError where it is none of a round."""
-        return cls(line["when"], tuple(PodTime(**one) for one in line["pods"]))
+        return cls(line["when"], tuple(PodTime(**one) for one in line["pods"]), line["removes_late"])
 
     def __str__(self) -> str:
         nodes, servers = ({getattr(one, name) for one in self.pods} for name in ("node", "api_server"))
+        times = ", ".join(f"{what} {spread(seconds)}" for what, seconds in self.seconds().items())
         return (
             f"pods {self.when}: {len(self.pods)} on {len(nodes)} nodes through {len(servers)} API servers,"
-            f" create to Running {spread([one.running_seconds for one in self.pods])},"
-            f" delete to gone {spread([one.gone_seconds for one in self.pods])}"
+            f" {times}"
         )
 
 
@@ -96,11 +111,6 @@ def spread(seconds: Sequence[float | None]) -> str:
     text = f"{statistics.median(reached):.1f} s ({min(reached):.1f} to {max(reached):.1f})" if reached else ""
     never = len(seconds) - len(reached)
     return ", ".join(filter(None, (text, f"{never} never in time" if never else "")))
-
-
-def _median(seconds: Iterable[float | None]) -> float | None:
-    reached = [one for one in seconds if one is not None]
-    return statistics.median(reached) if reached else None
 
 
 def read_nodes(listed: Mapping[str, Any]) -> tuple[Node, ...]:
@@ -113,6 +123,7 @@ def read_nodes(listed: Mapping[str, Any]) -> tuple[Node, ...]:
                 for one in item["status"].get("conditions") or ()
             ),
             pause_image=_pause_image(item["status"].get("images") or ()),
+            removes_late=bool(_LATE.match(item["status"].get("nodeInfo", {}).get("kubeletVersion", ""))),
         )
         for item in listed["items"]
         if item["status"].get("nodeInfo", {}).get("operatingSystem", "linux") == "linux"
@@ -168,19 +179,35 @@ def read_round(lines: Iterable[str], api_server: str, label: str, nodes: Iterabl
     deleted = int(report["deleted"][0])
     seen = [_seen(text) for text in report.get("seen", ())]
     silent = report.get("silent", ("",))[0]
+    sooner = [(at, pods) for at, pods in seen if at <= deleted]
+    later = [(at, pods) for at, pods in seen if at >= deleted]
     for number, node in enumerate(nodes):
         name = f"{label}-{number}"
-        ran = next((at for at, list_ in seen if at <= deleted and list_.get(name) == "Running"), None)
-        gone = next((at for at, list_ in seen if at >= deleted and name not in list_), None)
-        told = refused.get(name) or silent or next((s[name] for _, s in reversed(seen) if name in s), "")
-        running_seconds = None if ran is None or name not in made else (ran - int(made[name])) / 100
-        gone_seconds = None if gone is None or running_seconds is None else (gone - deleted) / 100
-        well = gone_seconds is not None
-        yield PodTime(api_server, node, running_seconds, gone_seconds, "" if well else told.strip())
+        ran = next((at for at, pods in sooner if pods.get(name, "").endswith(" Running")), None)
+        if ran is None or name not in made:
+            told = refused.get(name) or silent or _last(name, sooner)
+            yield PodTime(api_server, node, None, None, None, told)
+            continue
+        # As kubectl shows it: "0/1 Terminating", and not there at all.
+        stopped = next((at for at, pods in later if pods.get(name, "0/").startswith("0/")), None)
+        gone = next((at for at, pods in later if name not in pods), None)
+        yield PodTime(
+            api_server,
+            node,
+            (ran - int(made[name])) / 100,
+            None if stopped is None else (stopped - deleted) / 100,
+            None if gone is None else (gone - deleted) / 100,
+            "" if gone is not None else silent or _last(name, later),
+        )
+
+
+def _last(name: str, seen: Iterable[tuple[int, dict[str, str]]]) -> str:
+    """The last that was seen of a pod; empty where nothing was."""
+    return ([pods[name] for _, pods in seen if name in pods] or [""])[-1]
 
 
 def _seen(text: str) -> tuple[int, dict[str, str]]:
-    """When a list was seen, and {pod: status as kubectl shows it}."""
+    """When a list was seen, and {pod: ready and status as kubectl shows them}."""
     at, *lines = text.splitlines()
     return int(at), dict(line.split(" ", 1) for line in lines)
 
@@ -205,23 +232,18 @@ def lost_problems(round_: Round, limit_seconds: float) -> Iterator[Problem]:
 
 
 def slower(before: Round, after: Round) -> Iterator[str]:
-    """What has become slower, in words; nothing where one of both has no median."""
-    for what, old, new in (
-        ("create to Running", before.running_median, after.running_median),
-        ("delete to gone", before.gone_median, after.gone_median),
-    ):
-        if old is not None and new is not None and new - old > SLOWER_SECONDS and new > SLOWER_RATIO * old:
-            yield f"{what} takes {new:.1f} s, {new / old:.2f} times what it took before ({old:.1f} s)"
+    """What has become slower, in words; what one of both has no median of is left out."""
+    old = before.medians()
+    for what, new in after.medians().items():
+        if what == "delete to gone" and after.removes_late:
+            continue
+        if what in old and new - old[what] > SLOWER_SECONDS and new > SLOWER_RATIO * old[what]:
+            times = f"{new / old[what]:.2f} times what it took before ({old[what]:.1f} s)"
+            yield f"{what} takes {new:.1f} s, {times}"
 
 
 def ratios(before: Round, after: Round) -> str:
-    """ "create to Running 0.98, delete to gone 1.10 times as long as before"; empty without medians."""
-    found = [
-        f"{what} {new / old:.2f}"
-        for what, old, new in (
-            ("create to Running", before.running_median, after.running_median),
-            ("delete to gone", before.gone_median, after.gone_median),
-        )
-        if old and new is not None
-    ]
+    """ "create to Running 0.98, ... times as long as before"; empty without medians."""
+    old = before.medians()
+    found = [f"{what} {new / old[what]:.2f}" for what, new in after.medians().items() if old.get(what)]
     return f"{', '.join(found)} times as long as before" if found else ""

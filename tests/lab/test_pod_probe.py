@@ -46,13 +46,13 @@ def test_every_node_is_probed_through_every_api_server_and_is_as_quick_as_before
     assert len(expected) == 9
     for pods in rounds.values():
         assert {(one["api_server"], one["node"]) for one in pods} == expected
-    for name in ("running_seconds", "gone_seconds"):
+    for name in ("running_seconds", "stopped_seconds", "gone_seconds"):
         before, after = (_median(rounds[when], name) for when in ("before", "after"))
         print(f"{name}: median {before:.1f} s before, {after:.1f} s after, {after / before:.2f} times")
-        assert after <= RATIO * before or after - before <= SECONDS, outcome.text
-    assert re.search(
-        r"pods: create to Running \d+\.\d\d, delete to gone \d+\.\d\d times as long as before", outcome.log
-    ), outcome.text
+        # The lab's kubelets remove a pod's object up to a minute late: no measure of anything.
+        assert name == "gone_seconds" or after <= RATIO * before or after - before <= SECONDS, outcome.text
+    times = r"create to Running \d+\.\d\d, delete to stopped \d+\.\d\d, delete to gone \d+\.\d\d"
+    assert re.search(rf"pods: {times} times as long as before", outcome.log), outcome.text
 
 
 def test_no_pod_is_timed_while_the_api_is_away(journal: list[dict[str, Any]]) -> None:
@@ -83,7 +83,7 @@ def test_the_report_shows_every_round_and_the_namespace_is_gone(
     assert titles[:2] == ["before", "after, round 1"]
     page = (directory / "report.html").read_text()
     assert "Pods that come and go" in page
-    assert all(one["gone"] in page for one in report["pods"])
+    assert all(text in page for one in report["pods"] for text in one["times"].values())
     assert "unstack-pod-probe" not in fresh_lab.kubectl("get", "namespaces", "-o", "name")
 
 

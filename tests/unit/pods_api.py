@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class Cluster:
-    """Nodes by what their pods do: {node: (seconds until Running, seconds until gone)}, None for never."""
+    """Nodes by what their pods do: {node: seconds until (Running, stopped, gone)}, None for never."""
 
-    nodes: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    nodes: dict[str, tuple[float | None, float | None, float | None]] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)  # name: labels
     pods: dict[str, tuple[dict[str, Any], float]] = field(default_factory=dict)  # name: pod, when made
     deleted: dict[str, float] = field(default_factory=dict)
@@ -28,12 +28,14 @@ class Cluster:
         """The cells of the table, pods of this label that are not gone yet."""
         rows = []
         for name, (pod, made) in sorted(self.pods.items()):
-            runs, goes = self.nodes[pod["spec"]["nodeName"]]
+            runs, stops, goes = self.nodes[pod["spec"]["nodeName"]]
             going = self.deleted.get(name)
             if going is not None and goes is not None and time.monotonic() - going >= goes:
                 continue
             if f"unstack-pod-probe={pod['metadata']['labels']['unstack-pod-probe']}" == label:
                 is_running = runs is not None and time.monotonic() - made >= runs
+                if going is not None and stops is not None and time.monotonic() - going >= stops:
+                    is_running = False
                 status = "Terminating" if going else "Running" if is_running else "ContainerCreating"
                 rows.append([name, "1/1" if is_running else "0/1", status, 0, "1s"])
         return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,21 +35,32 @@ PAIR = ("ca", "certificate", "key")
 
 
 def node(
-    name: str, *images: str, ready: str = "True", system: str = "linux", digest: str = "x@sha256:0"
+    name: str,
+    *images: str,
+    ready: str = "True",
+    system: str = "linux",
+    digest: str = "x@sha256:0",
+    kubelet: str = "v1.30.2",
 ) -> dict[str, Any]:
     return {
         "metadata": {"name": name},
         "status": {
             "conditions": [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": ready}],
             "images": [{"names": [digest, image]} for image in images],
-            "nodeInfo": {"operatingSystem": system},
+            "nodeInfo": {"operatingSystem": system, "kubeletVersion": kubelet},
         },
     }
 
 
 def timed(running: float | None, gone: float | None, **fields: str) -> PodTime:
+    """A pod that has stopped within a second wherever it has run."""
     return PodTime(
-        fields.get("server", "master-1"), fields.get("node", "cp-b"), running, gone, fields.get("told", "")
+        fields.get("server", "master-1"),
+        fields.get("node", "cp-b"),
+        running,
+        None if running is None else 1.0,
+        gone,
+        fields.get("told", ""),
     )
 
 
@@ -115,11 +127,37 @@ def test_slower_is_what_is_slower_by_a_fifth_and_by_half_a_second(
 def test_medians_are_compared_and_not_the_slowest_pod() -> None:
     before, after = (round_of((3.0, 5.0), (3.2, 6.0), (3.4, last)) for last in (7.0, 44.0))
     assert list(slower(before, after)) == []
-    assert ratios(before, after) == "create to Running 1.00, delete to gone 1.00 times as long as before"
+    assert ratios(before, after) == (
+        "create to Running 1.00, delete to stopped 1.00, delete to gone 1.00 times as long as before"
+    )
     assert str(after) == (
         "pods before: 3 on 1 nodes through 1 API servers, create to Running 3.2 s (3.0 to 3.4),"
-        " delete to gone 6.0 s (5.0 to 44.0)"
+        " delete to stopped 1.0 s (1.0 to 1.0), delete to gone 6.0 s (5.0 to 44.0)"
     )
+
+
+@pytest.mark.parametrize(
+    ("kubelet", "is_late"),
+    [
+        ("v1.20.0", True),
+        ("v1.20.2-debian", True),
+        ("v1.20.3", False),
+        ("v1.20.15", False),
+        ("v1.30.2", False),
+    ],
+)
+def test_a_kubelet_that_removes_late_by_itself_is_told_by_its_release(kubelet: str, is_late: bool) -> None:
+    (found,) = read_nodes({"items": [node("a", PAUSE, kubelet=kubelet)]})
+    assert found.removes_late is is_late
+
+
+def test_where_kubelets_remove_late_by_themselves_the_time_to_gone_is_not_judged() -> None:
+    after = replace(round_of((3.0, 40.0), when=AFTER), removes_late=True)
+    assert list(slower(round_of((3.0, 10.0)), after)) == []
+    stuck = replace(after, pods=tuple(replace(one, stopped_seconds=30.0) for one in after.pods))
+    assert list(slower(round_of((3.0, 10.0)), stuck)) == [
+        "delete to stopped takes 30.0 s, 30.00 times what it took before (1.0 s)"
+    ]
 
 
 def test_a_lost_pod_is_named_with_node_api_server_and_seconds() -> None:
@@ -143,7 +181,7 @@ def test_a_lost_pod_is_named_with_node_api_server_and_seconds() -> None:
 
 
 def test_a_round_comes_back_from_the_journal_as_it_was() -> None:
-    found = round_of((3.0, None), (None, None))
+    found = replace(round_of((3.0, None), (None, None)), removes_late=True)
     assert Round.from_json({"time": "now", "run": "r", "event": "pods", **found.as_json()}) == found
 
 
@@ -168,32 +206,36 @@ def probe(cluster: Cluster, limit_seconds: int) -> dict[str, PodTime]:
     return {one.node: one for one in found}
 
 
-def cluster(nodes: Mapping[str, tuple[float | None, float | None]], **fields: Any) -> Cluster:
+def cluster(nodes: Mapping[str, tuple[float | None, float | None, float | None]], **fields: Any) -> Cluster:
     return Cluster(nodes=dict(nodes), namespaces={NAMESPACE: OURS}, **fields)
 
 
 def test_pods_are_timed_from_create_to_running_and_from_delete_to_gone() -> None:
-    made = cluster({"a": (0.5, 0.4), "b": (1.5, 1.6)}, refusals=3)
+    times = {"a": (0.5, 0.4, 0.9), "b": (1.5, 0.1, 2.6)}
+    made = cluster(times, refusals=3)
     found = probe(made, 20)
     # A look takes a moment, and the next one comes 0.2 s later.
-    for name, (running, gone) in {"a": (0.5, 0.4), "b": (1.5, 1.6)}.items():
+    for name, (running, stopped, gone) in times.items():
         assert found[name].told == ""
         assert running <= (found[name].running_seconds or 0) < running + 1
+        assert stopped <= (found[name].stopped_seconds or 0) < stopped + 1
         assert gone <= (found[name].gone_seconds or 0) < gone + 1
     # A pod that was refused counts from when it was let in.
     assert made.requests.count(f"POST /api/v1/namespaces/{NAMESPACE}/pods") == 2 + 3
 
 
 def test_a_pod_that_never_comes_or_never_goes_holds_nothing_up_for_long() -> None:
-    found = probe(cluster({"a": (0.1, 0.1), "silent": (None, None), "sticky": (0.1, None)}), 2)
+    found = probe(
+        cluster({"a": (0.1, 0.1, 0.1), "silent": (None, None, None), "sticky": (0.1, 0.1, None)}), 2
+    )
     assert found["a"].gone_seconds is not None
-    assert (found["silent"].running_seconds, found["silent"].told) == (None, "Terminating")
+    assert (found["silent"].running_seconds, found["silent"].told) == (None, "0/1 ContainerCreating")
     assert found["sticky"].running_seconds is not None
-    assert found["sticky"].gone_seconds is None
+    assert (found["sticky"].gone_seconds, found["sticky"].told) == (None, "0/1 Terminating")
 
 
 def test_a_pod_that_is_refused_to_the_end_tells_why() -> None:
-    found = probe(cluster({"a": (0.1, 0.1)}, refusals=1000), 1)
+    found = probe(cluster({"a": (0.1, 0.1, 0.1)}, refusals=1000), 1)
     assert found["a"].running_seconds is None
     assert "no account yet" in found["a"].told
 

@@ -10,10 +10,15 @@ from unstack.pod_probe import AFTER, BEFORE, PodTime, Round
 from unstack.report.build import build
 
 FOUND = {
-    BEFORE: Round(BEFORE, (PodTime("master-1", "cp-b", 3.0, 9.0), PodTime("master-2", "cp-b", 3.4, 11.0))),
+    BEFORE: Round(
+        BEFORE, (PodTime("master-1", "cp-b", 3.0, 1.0, 9.0), PodTime("master-2", "cp-b", 3.4, 1.0, 11.0))
+    ),
     AFTER: Round(
         AFTER,
-        (PodTime("master-1", "cp-b", 6.0, 9.5), PodTime("master-2", "cp-b", None, None, "ContainerCreating")),
+        (
+            PodTime("master-1", "cp-b", 6.0, 1.1, 9.5),
+            PodTime("master-2", "cp-b", None, None, None, "0/1 ContainerCreating"),
+        ),
     ),
 }
 SLOWER = "create to Running takes 6.0 s, 1.88 times what it took before (3.2 s), in each of 3 rounds"
@@ -30,11 +35,14 @@ def test_every_round_is_shown_with_each_of_its_pods(tmp_path: Path) -> None:
     report = build(source(lines, tmp_path))
     rounds = json.loads(report.as_json())["pods"]
     assert [one["title"] for one in rounds] == ["before", "after, round 1", "after, round 2"]
-    assert rounds[0]["running"] == "3.2 s (3.0 to 3.4)"
-    assert rounds[0]["gone"] == "10.0 s (9.0 to 11.0)"
-    assert rounds[1]["running"] == "6.0 s (6.0 to 6.0), 1 never in time"
+    assert rounds[0]["times"] == {
+        "create to Running": "3.2 s (3.0 to 3.4)",
+        "delete to stopped": "1.0 s (1.0 to 1.0)",
+        "delete to gone": "10.0 s (9.0 to 11.0)",
+    }
+    assert rounds[1]["times"]["create to Running"] == "6.0 s (6.0 to 6.0), 1 never in time"
     text = page(report)
-    assert "never ContainerCreating" in text
+    assert "last seen: 0/1 ContainerCreating" in text
     assert f"{SLOWER}." in text
     assert any("pods before: 2 on 1 nodes through 2 API servers" in step.text for step in report.steps)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from pyinfra import host, inventory, logger
 from pyinfra.api.exceptions import OperationError
@@ -131,9 +132,14 @@ def _compare(run: Run, observed: Mapping[str, MasterHost]) -> None:
                 break
     if before:
         logger.info(f"    pods: {ratios(before, found) or 'no median to compare'}")
+        if found.removes_late:
+            logger.info(
+                "    pods: kubelets 1.20.0 to 1.20.2 remove them up to a minute late (kubernetes#97288);"
+                " their time to gone is not judged"
+            )
     for text in slow:
         _warn(run, f"{text}, in each of {ATTEMPTS} rounds")
-    mine = Round(AFTER, tuple(one for one in found.pods if (one.api_server, one.node) in lost))
+    mine = replace(found, pods=tuple(one for one in found.pods if (one.api_server, one.node) in lost))
     problems = list(lost_problems(mine, _limit(run)))
     # Where it was so before, it is no sign of the migration.
     for problem in set(lost_problems(found, _limit(run))) - set(problems):
@@ -146,7 +152,11 @@ def _newest_before(run: Run) -> Round | None:
     """This migration's round before the fence; of an earlier run where that one died behind it."""
     lines = [line for line in read_lines(run.journal.path) if line["event"] == "pods"]
     found = [line for line in lines if line["when"] == BEFORE]
-    return Round.from_json(found[-1]) if found else None
+    if not found:
+        return None
+    if found[-1]["run"] != run.id:
+        logger.info(f"    pods are compared with those before the fence of run {found[-1]['run']}")
+    return Round.from_json(found[-1])
 
 
 def _warn(run: Run, text: str) -> None:
@@ -162,6 +172,7 @@ class _Probe:
         self.run = run
         self.access = _access(observed, run.topology)
         self.lead = inventory.get_host(run.lead())
+        self.removes_late = False
         self.images = self._images(known)
         self.rounds = 0
 
@@ -185,7 +196,8 @@ class _Probe:
         logger.info(f"    timing pods on {len(self.images)} nodes, {2 * _limit(self.run):g} s at most")
         hosts = [inventory.get_host(name) for name in self.access]
         found = on_each(hosts, self._timed)
-        result = Round(when, tuple(one for name in self.access for one in found[name]))
+        pods = tuple(one for name in self.access for one in found[name])
+        result = Round(when, pods, self.removes_late)
         self.run.journal.record("pods", **result.as_json())
         logger.info(f"    {result}")
         return result
@@ -214,6 +226,7 @@ class _Probe:
         probed = [one for one in nodes if one.is_ready or one.name in known]
         for one in set(nodes) - set(probed):
             logger.warning(f"    node {one.name} is not ready; no pod is timed there")
+        self.removes_late = any(one.removes_late for one in probed)
         image = self.run.topology.settings.pod_probe_image
         found = {one.name: image_for(one, nodes, image) for one in probed}
         if not probed or None in found.values():

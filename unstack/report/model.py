@@ -117,17 +117,17 @@ class TimedPod:
     node: str
     api_server: str
     running_seconds: float | None  # from create
+    stopped_seconds: float | None  # from delete
     gone_seconds: float | None  # from delete
     told: str
 
 
 @dataclass(frozen=True)
 class PodRound:
-    """One round of the pod probe. `running` and `gone` are median, least and most, in words."""
+    """One round of the pod probe. `times`: {what was timed: median, least and most in words}."""
 
     title: str
-    running: str
-    gone: str
+    times: dict[str, str]
     pods: tuple[TimedPod, ...]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 
 from unstack.pod_probe import AFTER, BEFORE, Round, spread
 from unstack.report.masking import masked
@@ -35,10 +36,6 @@ def _read(line: Line, title: str) -> PodRound:
     found = Round.from_json(line)
     return PodRound(
         title,
-        spread([one.running_seconds for one in found.pods]),
-        spread([one.gone_seconds for one in found.pods]),
-        tuple(
-            TimedPod(one.node, one.api_server, one.running_seconds, one.gone_seconds, masked(one.told))
-            for one in found.pods
-        ),
+        {what: spread(seconds) for what, seconds in found.seconds().items()},
+        tuple(TimedPod(**{**asdict(one), "told": masked(one.told)}) for one in found.pods),
     )

@@ -43,12 +43,12 @@ make_pods() {
         done
     done <"$scratch/pods"
 }
-# look: the pods as kubectl would list them, one line of name and status each; one question for all of
+# look: the pods as kubectl would list them, one line of name, ready and status each; one question for all of
 # them, since what is measured shares the processor with its measurement.
 look() {
     answer=$(ask --header 'Accept: application/json;as=Table;g=meta.k8s.io;v=v1' "$selected")
     [ "${answer##* }" = 200 ] || return 1
-    printf '%s\n' "$answer" | tr '[' '\n' | sed -n 's/^"\([^"]*\)","[^"]*","\([^"]*\)".*/\1 \2/p' >"$scratch/list"
+    printf '%s\n' "$answer" | tr '[' '\n' | sed -n 's/^"\([^"]*\)","\([^"]*\)","\([^"]*\)".*/\1 \2 \3/p' >"$scratch/list"
     now=$(uptime_centiseconds)
     if ! cmp -s "$scratch/list" "$scratch/told"; then
         report seen "$now
@@ -67,7 +67,7 @@ done
 wait
 report_file made "$scratch/made"
 report_file refused "$scratch/refused"
-sed -n 's/ Running$//p' "$scratch/told" >"$scratch/ran"
+sed -n 's/ .* Running$//p' "$scratch/told" >"$scratch/ran"
 
 deadline=$(($(uptime_centiseconds) + limit))
 report deleted "$(uptime_centiseconds)"
