@@ -13,8 +13,9 @@ from pathlib import Path
 from demo.errors import DemoError
 from demo.tables import printable
 
-# Its probe of pods, which the lab leaves out elsewhere for the time it takes, is a part of what is shown.
-ARGUMENTS = ("-y", "--data", "pod_probe=True", "inventories/lab.py", "deploy.py")
+ARGUMENTS = ("-y", "inventories/lab.py", "deploy.py")
+# With the probe of pods, which the lab's inventory leaves out for the time it takes.
+WITH_PODS = ("--data", "pod_probe=True", *ARGUMENTS)
 
 
 @dataclass(frozen=True)

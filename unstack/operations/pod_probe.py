@@ -124,7 +124,7 @@ def _compare(run: Run, observed: Mapping[str, MasterHost]) -> None:
     with _Probe(run, observed, known) as probe:
         for attempt in range(ATTEMPTS):
             if attempt:
-                logger.info(f"    pods once more, the {attempt + 1}. of at most {ATTEMPTS} times")
+                logger.info(f"    pods once more: round {attempt + 1} of {ATTEMPTS} at most")
             found = probe.round(AFTER)
             slow = list(slower(before, found)) if before else []
             lost = found.lost() - (before.lost() if before else set())
