@@ -11,14 +11,22 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 
 from unstack.facts.api import ApiObject, MemberTables
-from unstack.facts.cluster import external_members, is_migrated, observe_master, placed, stacked_name
+from unstack.facts.cluster import (
+    cluster_phase,
+    external_members,
+    is_migrated,
+    observe_master,
+    observe_masters,
+    placed,
+    stacked_name,
+)
 from unstack.facts.hosts import MemberRevision
 from unstack.guard import Commands, action, is_executing, step
 from unstack.heartbeats import dead_before, silent_components, silent_leases
 from unstack.manifest import flag
 from unstack.operations.cutover import access_of
 from unstack.operations.leases import KUBE_SYSTEM_LEASES
-from unstack.placement import Placement
+from unstack.placement import Phase
 from unstack.remote import run_script
 from unstack.revisions import read_key_revision, read_written, revision_problems
 from unstack.run import Run, read, refusal
@@ -45,22 +53,22 @@ def write_through(run: Run) -> Commands:
 
 
 def _write_through(run: Run, one: Host) -> None:
-    observed = observe_master(one, run.topology)
-    here = placed(one.name, observed, run.topology)
-    access = access_of(one.name, observed, run.topology)
-    # Of the etcd that its manifest names; any member answers with a quorum.
-    if here.placement is Placement.EXTERNAL:
+    observed = observe_masters(run.topology)
+    access = access_of(one.name, observed[one.name], run.topology)
+    manifest = placed(one.name, observed[one.name], run.topology).manifest
+    # Where one master is on the external etcd all have to be. Any member answers with a quorum.
+    if cluster_phase(run.topology, observed) is Phase.STACKED:
+        member, store = stacked_name(one.name, observed[one.name]), one
+    else:
         member = run.topology.members[0].name
         store = inventory.get_host(member)
-    else:
-        member, store = stacked_name(one.name, observed), one
     name = f"unstack-{run.id.lower()}-{one.name.lower()}"
     before = read([store], MemberRevision, member=member)[store.name]
     report = run_script(one, "api-write", access.url, access.ca, access.certificate, access.key, name)
     after = read([store], MemberRevision, member=member)[store.name]
     try:
         found = read_written(report)
-        prefix = "/" + (flag(here.manifest.command, "etcd-prefix") or "registry").strip("/")
+        prefix = "/" + (flag(manifest.command, "etcd-prefix") or "registry").strip("/")
         key = f"{prefix}/configmaps/kube-system/{name}"
         in_etcd, told = read_key_revision(run_script(store, "observe-key", member, key, str(found.written)))
     except (ValueError, KeyError) as error:
