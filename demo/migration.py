@@ -14,6 +14,8 @@ from demo.errors import DemoError
 from demo.tables import printable
 
 ARGUMENTS = ("-y", "inventories/lab.py", "deploy.py")
+# With the probe of pods, which the lab's inventory leaves out for the time it takes.
+WITH_PODS = ("--data", "pod_probe=True", *ARGUMENTS)
 
 
 @dataclass(frozen=True)

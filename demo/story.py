@@ -81,8 +81,8 @@ def _migrate(lab: Lab, context: ssl.SSLContext, options: Options, result: Result
     writers.start()
     try:
         _await_all_writers(writers)
-        say(f"pyinfra {' '.join(migration.ARGUMENTS)}")
-        result.migration = done = migration.run(REPOSITORY, _LOG)
+        say(f"pyinfra {' '.join(migration.WITH_PODS)}")
+        result.migration = done = migration.run(REPOSITORY, _LOG, migration.WITH_PODS)
         say(f"pyinfra ended with exit code {done.exit_code} after {done.seconds:.1f} s")
         seconds = options.after_seconds
         if done.exit_code != 0:

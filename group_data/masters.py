@@ -26,3 +26,14 @@ decommission_after = "7d"
 
 # True removes the stacked etcd's CA too; without its key no certificate can be made for the archived data.
 decommission_ca = False
+
+# Time a pod on every node through every API server before the fence and after the migration: half
+# a minute to two minutes each, outside of the outage. False leaves it out; tasks/probe.py does it alone.
+pod_probe = True
+
+# The pods' image; it must run without arguments and end on SIGTERM at once. None: the pause image that
+# each node holds already, so that nothing is pulled.
+pod_probe_image = None
+
+# How long a pod may take to run, and to be gone; kubelets 1.20.0 to 1.20.2 alone need up to a minute.
+pod_probe_timeout_seconds = 90

@@ -12,6 +12,7 @@ from unstack.operations.cutover import retire_stacked_member
 from unstack.operations.kubeadm_config import merge_kubeadm_config
 from unstack.operations.kubeadm_proof import prove_by_kubeadm
 from unstack.operations.outcome import write_outcome
+from unstack.operations.pod_probe import probe_after
 from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import MASTERS
 
@@ -25,6 +26,8 @@ def confirm() -> None:
     checkpoint("confirmed")
     merge_kubeadm_config(run, name="Merge the external endpoints into kubeadm-config")
     prove_by_kubeadm(run, name="Let kubeadm prove that it keeps the external etcd")
+    probe_after(run, name="Time pods after the migration")
+    checkpoint("pods timed")
     if in_group(MASTERS):
         retire_stacked_member(run, name="Stop the stacked etcd, its data kept")
     checkpoint("retired")

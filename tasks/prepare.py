@@ -2,6 +2,7 @@
 
 import pyinfra
 
+from unstack.operations.pod_probe import probe_before
 from unstack.operations.prepare import (
     create_container,
     prepare_manifest,
@@ -9,7 +10,7 @@ from unstack.operations.prepare import (
     write_compose_file,
 )
 from unstack.operations.rehearse import clear_rehearsal
-from unstack.run import barrier, begin, in_group
+from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import ETCD, MASTERS
 
 
@@ -23,6 +24,8 @@ def prepare() -> None:
         create_container(run, name="Create the member's container")
     if in_group(MASTERS):
         prepare_manifest(run, name="Prepare the new kube-apiserver manifest")
+    checkpoint("prepared")
+    probe_before(run, name="Time pods before the fence")
     barrier("prepare")
 
 

@@ -20,6 +20,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Duration = Annotated[str, Field(pattern=r"^[0-9]{1,5}[dhms]$")]
 DURATION_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+# A container image as a pod names it, with a tag, a digest or neither.
+Image = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$")]
 # A check as kubeadm names it, "Port-10250" and "FileAvailable--etc-kubernetes-..." among them; or "all".
 PreflightCheck = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*$")]
 
@@ -159,6 +161,9 @@ class Settings(Strict):
     fence_timeout_seconds: Seconds = 120
     ready_timeout_seconds: Seconds = 300
     kubeadm_ignored_preflight_errors: tuple[PreflightCheck, ...] = ()
+    pod_probe: bool = True
+    pod_probe_image: Image | None = None
+    pod_probe_timeout_seconds: Annotated[float, Field(ge=1)] = 90
 
     etcd_image: str
     etcd_version: str | None = None

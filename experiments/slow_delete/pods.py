@@ -17,6 +17,7 @@ from experiments.slow_delete.results import Kind, PodTiming
 from lab import Lab, Node
 from lab.machines import parallel
 from lab.shape import API_PORT
+from unstack import pod_probe
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 # Nine pods are asked for at once, by three API servers on two cores.
@@ -126,17 +127,8 @@ class Pods:
 
 
 def pod(name: str, node: str) -> dict[str, Any]:
-    """A pod of one container that exits on SIGTERM at once.
-
-    It is bound to its node, so that the scheduler has no part in what is timed.
-    """
-    container = {"name": "pause", "image": PAUSE_IMAGE, "imagePullPolicy": "IfNotPresent"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"nodeName": node, "tolerations": [{"operator": "Exists"}], "containers": [container]},
-    }
+    """The pod that the tool's own probe makes, in the demonstration's namespace."""
+    return pod_probe.pod(name, node, PAUSE_IMAGE, NAMESPACE)
 
 
 def phase(body: dict[str, Any]) -> str:

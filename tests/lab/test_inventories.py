@@ -29,7 +29,8 @@ def _edited(lab: Lab, name: str, directory: Path, **words: str) -> Path:
 def _settings() -> list[str]:
     image = json.loads((REPOSITORY / ".lab/lab.json").read_text())["etcd_image"]
     ignored = 'kubeadm_ignored_preflight_errors=["CoreDNSUnsupportedPlugins","CoreDNSMigration"]'
-    return ["--data", "cluster=lab", "--data", f"etcd_image={image}", "--data", ignored]
+    settings = ("cluster=lab", f"etcd_image={image}", ignored, "pod_probe=False")
+    return [word for setting in settings for word in ("--data", setting)]
 
 
 @pytest.fixture

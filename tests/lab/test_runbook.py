@@ -23,7 +23,8 @@ DEPLOY = "pyinfra inventories/prod.py deploy.py"
 CLEAN = "pyinfra inventories/prod.py tasks/clean.py"
 CLEAN_ROLLBACK = "pyinfra inventories/prod.py tasks/clean.py --data clean_rollback=True"
 # A week early, as nobody waits a week for a test.
-REMOVE = "pyinfra inventories/prod.py tasks/decommission.py --data decommission=remove --data decommission_after=0s"
+REMOVE = "pyinfra inventories/prod.py tasks/decommission.py --data decommission=remove"
+AT_ONCE = "--data decommission_after=0s"
 KEPT = "/etc/kubernetes/unstack"
 SETUP_SECONDS = 600
 
@@ -233,7 +234,7 @@ def test_a_second_window_and_a_clean_for_good(newcomer: Newcomer) -> None:
         kept = _sh(lab, node.name, f"ls -A {KEPT} {KEPT}/stacked").split()
         assert {"stacked", "etcd.yaml", "kube-apiserver.yaml", "etcdutl"} <= set(kept)
         assert "fenced" not in kept
-    removed = newcomer.terminal.type(REMOVE, 300)
+    removed = newcomer.terminal.type(f"{REMOVE} {AT_ONCE}", 300)
     assert removed.status == 0, removed.output
     for node in lab.masters:
         _sh(lab, node.name, '[ -z "$(ls -A /var/lib/etcd)" ] && ! ls /etc/kubernetes/pki/etcd/server.*')

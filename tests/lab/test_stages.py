@@ -46,5 +46,5 @@ def test_every_stage_of_the_deploy_is_a_task() -> None:
     assert [line.split('"')[1] for line in deploy.splitlines() if line.startswith("local.include(")] == [
         f"tasks/{stage}.py" for stage in STAGES
     ]
-    others = {"rollback", "clean", "status", "renew", "rehearse", "decommission", "plan"}
+    others = {"rollback", "clean", "status", "renew", "rehearse", "decommission", "plan", "probe"}
     assert {path.stem for path in Path(REPOSITORY / "tasks").glob("*.py")} == {*STAGES, *others}

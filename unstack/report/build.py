@@ -11,6 +11,7 @@ from unstack.report.course import read_lanes, read_outages, read_stages, read_st
 from unstack.report.diff import diff_lines
 from unstack.report.ending import read_ending
 from unstack.report.model import SCHEMA, Diff, Proof, ProvenMember, Report
+from unstack.report.pods import read_rounds, read_slower
 from unstack.report.remains import versions, way_back, what_was_kept
 from unstack.report.source import Source, utc
 
@@ -34,6 +35,8 @@ def build(source: Source) -> Report:
         outages=outages,
         hosts=read_lanes(source),
         proof=proof,
+        pods=tuple(read_rounds(source)),
+        slower_pods=read_slower(source),
         certificates=read_certificates(
             source.directory / "pki", datetime.fromtimestamp(source.finished, timezone.utc)
         ),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from unstack.pod_probe import Round
 from unstack.report.masking import masked
 from unstack.report.model import Lane, Operation, Outage, Stage, Step, StepOnHost
 from unstack.report.source import Line, Source, written
@@ -134,6 +135,8 @@ def _told(line: Line) -> str:
         return f"snapshot on {line['host']} at revision {line['revision']}, sha256 {line['sha256']}"
     if event == "kubeadm":
         return f"{line['host']}: {line['found']}"
+    if event == "pods":
+        return str(Round.from_json(line))
     if event == "proof":
         return (
             f"proof at revision {line['revision']}: {len(line['old'])} old and {len(line['new'])} new members"

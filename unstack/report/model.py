@@ -111,6 +111,27 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class TimedPod:
+    """A pod on a node, through the API server of a master; None where it was given up, and `told` why."""
+
+    node: str
+    api_server: str
+    running_seconds: float | None  # from create
+    stopped_seconds: float | None  # from delete
+    gone_seconds: float | None  # from delete
+    told: str
+
+
+@dataclass(frozen=True)
+class PodRound:
+    """One round of the pod probe. `times`: {what was timed: median, least and most in words}."""
+
+    title: str
+    times: dict[str, str]
+    pods: tuple[TimedPod, ...]
+
+
+@dataclass(frozen=True)
 class Diff:
     """A unified diff of a file on a host, secrets masked."""
 
@@ -175,6 +196,8 @@ class Report:
     outages: tuple[Outage, ...]
     hosts: tuple[Lane, ...]
     proof: Proof | None
+    pods: tuple[PodRound, ...]
+    slower_pods: tuple[str, ...]  # what is slower than before, one sentence each
     certificates: tuple[Certificate, ...]
     diffs: tuple[Diff, ...]
     versions: tuple[Version, ...]
