@@ -18,6 +18,8 @@ WAITS = {
     "fence": "kube-apiserver, kube-controller-manager and kube-scheduler to end",
     "kubeadm-manifest": "kubeadm's kube-apiserver manifest",
     "kubeadm-plan": "kubeadm upgrade plan",
+    "pod-probe": "pods to run, and to be gone",
+    "probe-namespace": "the namespace of the probe",
     "retire": "the stacked etcd to end",
     "start": "the member to be healthy",
     "start-controllers": "kube-controller-manager and kube-scheduler to run",
