@@ -117,6 +117,7 @@ def _observe(name: str, stacked: Stacked, one: MasterHost, topology: Topology) -
         manifests_directory=topology.settings.manifests_directory,
         data_directory=stacked.data_directory,
         member=stacked.name,
+        peer_url=stacked.peer_url,
         archive=archive_path(one, topology.settings),
         files=stacked.files,
     )[name]
