@@ -48,13 +48,14 @@ def examine_remains(run: Run) -> Commands:
         host.noop(f"all masters are examined from {run.lead()}")
         return
     observed = known_masters(run)
+    # First: the marks may be of an earlier life of these hosts.
+    if cluster_phase(run.topology, observed) is not Phase.EXTERNAL:
+        raise refusal([_not_migrated(run)])
     if all(one.decommissioned for one in observed.values()):
         for name, one in observed.items():
             _tell(run, f"{name}: decommissioned since {_since(one)}. Nothing to do.")
         host.noop("every master was decommissioned before")
         return
-    if cluster_phase(run.topology, observed) is not Phase.EXTERNAL:
-        raise refusal([_not_migrated(run)])
     left = {name: one for name, one in observed.items() if one.decommissioned is None}
     stacked, problems = _read_stacked(left)
     remains = on_each(
