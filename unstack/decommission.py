@@ -23,6 +23,7 @@ class Stacked:
     """A master's stacked etcd, by the manifests that were kept."""
 
     name: str
+    peer_url: str
     data_directory: str
     pairs: tuple[str, ...]  # certificates and keys of the member, and of its clients on the master
     authority: tuple[str, ...]  # the CA's certificate and key
@@ -54,7 +55,13 @@ def read_stacked(kept: Mapping[str, str]) -> Stacked:
         pairs += [path for path in (server.etcd_certfile, server.etcd_keyfile) if path]
     certificates = [path for name in AUTHORITY_FLAGS if (path := flag(etcd.command, name))]
     authority = [*certificates, *(f"{path.removesuffix('.crt')}.key" for path in certificates)]
-    return Stacked(etcd.name, etcd.data_directory, tuple(sorted(set(pairs))), tuple(sorted(set(authority))))
+    return Stacked(
+        etcd.name,
+        etcd.peer_url.partition(",")[0],
+        etcd.data_directory,
+        tuple(sorted(set(pairs))),
+        tuple(sorted(set(authority))),
+    )
 
 
 def archive_path(one: MasterHost, settings: Settings) -> str:
@@ -116,7 +123,7 @@ def remains_problems(
         yield Problem(
             host,
             f"{data}/member, which is not the data of the stacked etcd {stacked.name}",
-            f"member/snap/db and member/wal of an etcd that names {stacked.name}",
+            f"member/snap/db and member/wal of an etcd that names {stacked.peer_url}",
             "look whose it is, and move it away",
         )
     for used in remains.used:

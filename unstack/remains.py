@@ -14,7 +14,7 @@ class Remains:
 
     process: int | None  # the pid of an etcd that has its name or its data
     data_bytes: int | None  # what its data directory takes, None where no data is there
-    is_member: bool  # the data is an etcd's, and names the stacked member
+    is_member: bool  # the data is an etcd's, and names the stacked member's peer URL
     foreign: tuple[str, ...]  # entries that are not the stacked etcd's, three at most of each place
     files: tuple[str, ...]  # those of the asked certificates and keys that are there
     used: tuple[str, ...]  # "FILE by MANIFEST" for each that a manifest in place names

@@ -12,7 +12,7 @@ from lab import Lab, Node
 from tests.commands import PYINFRA, REPOSITORY, pyinfra, state_of
 
 TASK = ("inventories/lab.py", "tasks/decommission.py")
-ARCHIVE = ("-y", "--data", "decommission=archive", "--data", "decommission_after=0s")
+ARCHIVE = ("--data", "decommission=archive", "--data", "decommission_after=0s")
 PKI = "/etc/kubernetes/pki"
 GONE = ("etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client")
 STALE = "192.0.2.99"
@@ -92,6 +92,16 @@ def test_without_being_asked_it_only_shows_what_it_would_do(migrated_lab: Lab) -
         assert f"{node.name}: /var/lib/etcd: " in outcome.text
         assert f"{node.name}: archived before, with the CA: /var/lib/unstack/stacked-etcd-" in outcome.text
     assert "stale masterleases to be removed: none" in outcome.text
+    outcome = pyinfra("--dry", "--json", *ARCHIVE, *TASK)
+    assert outcome.status == 0, outcome.text
+    plan = {step["name"]: set(step["hosts_with_change"]) for step in json.loads(outcome.stdout)["plan"]}
+    masters = {node.name for node in migrated_lab.masters}
+    assert {name: hosts for name, hosts in plan.items() if hosts} == {
+        "Archive the stacked etcd's data and certificates": masters,
+        "Remove the stacked etcd's data and certificates": masters,
+        "Write and read through every API server": masters,
+        "Note that the stacked etcd is gone": masters,
+    }
     assert _state(migrated_lab) == before
 
 
@@ -102,7 +112,7 @@ def test_a_killed_decommission_is_finished_and_the_archive_holds_the_same_bytes(
         for node in lab.masters
     }
     killed = subprocess.Popen(
-        [str(PYINFRA), *ARCHIVE, *TASK],
+        [str(PYINFRA), "-y", *ARCHIVE, *TASK],
         cwd=REPOSITORY,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -128,7 +138,7 @@ def test_a_killed_decommission_is_finished_and_the_archive_holds_the_same_bytes(
         f" docker exec -i etcd etcdctl put /registry/masterleases/{STALE}",
     )
     lab.kubectl("create", "--validate=false", "-f", _written(MIRROR_POD))
-    outcome = pyinfra(*ARCHIVE, *TASK)
+    outcome = pyinfra("-y", *ARCHIVE, *TASK)
     assert outcome.status == 0, outcome.text
     assert "mirror pods of the stacked etcd to be removed: etcd-gone" in outcome.text
     assert f"stale masterleases to be removed: {STALE}" in outcome.text
@@ -184,7 +194,7 @@ def test_afterwards_a_rollback_is_refused_and_nothing_is_left_to_do(lab: Lab) ->
     for node in lab.masters:
         (line,) = [one for one in outcome.log.splitlines() if f"{node.name}: API server on " in one]
         assert "(no stacked etcd: decommissioned since " in line
-    outcome = pyinfra(*ARCHIVE, *TASK)
+    outcome = pyinfra("-y", *ARCHIVE, *TASK)
     assert outcome.status == 0, outcome.text
     assert outcome.text.count("Nothing to do.") == len(lab.masters)
     assert _state(lab) == before

@@ -67,6 +67,7 @@ def test_the_kept_manifests_name_what_only_the_stacked_etcd_used() -> None:
     assert set(STACKED.pairs) == {f"{PKI}/{name}.{end}" for name in pairs for end in ("crt", "key")}
     assert STACKED.authority == (f"{PKI}/etcd/ca.crt", f"{PKI}/etcd/ca.key")
     assert (STACKED.name, STACKED.data_directory) == ("cp-b", "/var/lib/etcd")
+    assert STACKED.peer_url == "https://172.30.0.12:2380"
     with pytest.raises(ManifestError):
         read_stacked({"kube-apiserver": APISERVER})
 

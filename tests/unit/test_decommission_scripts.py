@@ -15,6 +15,7 @@ from unstack.remains import Remains, read_remains
 from unstack.scripts import script
 
 NAME = "member-of-no-cluster"  # the machine of these tests may run etcds
+PEER_URL = "https://192.0.2.11:2380"
 MAGIC = bytes.fromhex("edda0ced")
 
 
@@ -30,7 +31,7 @@ def data(tmp_path: Path) -> Path:
     for member in (data / "member", data / ".unstack-previous-r/member"):
         (member / "snap").mkdir(parents=True)
         (member / "wal").mkdir()
-        (member / "snap/db").write_bytes(bytes(16) + MAGIC + f'"name":"{NAME}"'.encode())
+        (member / "snap/db").write_bytes(bytes(16) + MAGIC + f'"peerURLs":["{PEER_URL}"]'.encode())
         (member / "wal/0-0.wal").write_bytes(bytes(10_000))
     (tmp_path / "manifests").mkdir()
     for name in ("server.crt", "server.key", "ca.crt"):
@@ -46,10 +47,9 @@ def _archive(data: Path) -> Path:
     return data.parent / "state/stacked-etcd-r.tar.gz"
 
 
-def _observed(data: Path, name: str = NAME) -> Remains:
-    done = _run(
-        "observe-remains", str(data.parent / "manifests"), str(data), name, str(_archive(data)), *_files(data)
-    )
+def _observed(data: Path, peer_url: str = PEER_URL) -> Remains:
+    places = (str(data.parent / "manifests"), str(data), NAME, peer_url, str(_archive(data)))
+    done = _run("observe-remains", *places, *_files(data))
     assert done.returncode == 0, done.stderr
     return read_remains(done.stdout.splitlines())
 
@@ -70,13 +70,14 @@ def test_sees_the_members_data_and_the_files_that_are_there(data: Path) -> None:
     assert seen.data_bytes >= 20_000
 
 
-def test_data_of_another_member_is_told_apart(data: Path) -> None:
-    assert not _observed(data, "another").is_member
+@pytest.mark.parametrize("peer_url", ["https://192.0.2.11:23", "https://192.0.2.12:2380", ""])
+def test_data_of_another_cluster_is_told_apart(data: Path, peer_url: str) -> None:
+    assert not _observed(data, peer_url).is_member
 
 
 @pytest.mark.parametrize("offset", [0, 17])
 def test_a_file_that_is_no_database_is_told_apart(data: Path, offset: int) -> None:
-    (data / "member/snap/db").write_bytes(bytes(offset) + MAGIC + f'"name":"{NAME}"'.encode())
+    (data / "member/snap/db").write_bytes(bytes(offset) + MAGIC + f'"peerURLs":["{PEER_URL}"]'.encode())
     assert not _observed(data).is_member
 
 

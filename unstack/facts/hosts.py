@@ -66,9 +66,17 @@ class ObservedRemains(FactBase[Remains | None]):
     """What is left of the stacked etcd on a master (`unstack.remains.Remains`), None where unread."""
 
     def command(
-        self, manifests_directory: str, data_directory: str, member: str, archive: str, files: tuple[str, ...]
+        self,
+        manifests_directory: str,
+        data_directory: str,
+        member: str,
+        peer_url: str,
+        archive: str,
+        files: tuple[str, ...],
     ) -> StringCommand:
-        return script("observe-remains", manifests_directory, data_directory, member, archive, *files)
+        return script(
+            "observe-remains", manifests_directory, data_directory, member, peer_url, archive, *files
+        )
 
     def process(self, output: list[str]) -> Remains:
         return parsed(read_remains, output)

@@ -49,13 +49,14 @@ def examine_remains(run: Run) -> Commands:
         host.noop(f"all masters are examined from {run.lead()}")
         return
     observed = known_masters(run)
+    # First: the marks may be of an earlier life of these hosts.
+    if cluster_phase(run.topology, observed) is not Phase.EXTERNAL:
+        raise refusal([_not_migrated(run)])
     if all(one.decommissioned for one in observed.values()):
         for name, one in observed.items():
             _tell(run, f"{name}: decommissioned since {_since(one)}. Nothing to do.")
         host.noop("every master was decommissioned before")
         return
-    if cluster_phase(run.topology, observed) is not Phase.EXTERNAL:
-        raise refusal([_not_migrated(run)])
     left = {name: one for name, one in observed.items() if one.decommissioned is None}
     stacked, problems = _read_stacked(left)
     remains = on_each(
@@ -118,6 +119,7 @@ def _observe(name: str, stacked: Stacked, one: MasterHost, topology: Topology) -
         manifests_directory=topology.settings.manifests_directory,
         data_directory=stacked.data_directory,
         member=stacked.name,
+        peer_url=stacked.peer_url,
         archive=archive_path(one, topology.settings),
         files=stacked.files,
     )[name]

@@ -1,23 +1,24 @@
 # shellcheck shell=sh
-# observe-remains MANIFESTS DATA NAME ARCHIVE FILE...: what is left of the stacked etcd NAME: its data, and
-# those of the certificates and keys FILE that are there. Changes nothing.
+# observe-remains MANIFESTS DATA NAME PEER_URL ARCHIVE FILE...: what is left of the stacked etcd NAME: its
+# data, and those of the certificates and keys FILE that are there. Changes nothing.
 manifests=$1
 data=$2
 name=$3
-archive=$4
-shift 4
+peer_url=$4
+archive=$5
+shift 5
 
 report user "$(id -u)"
 pid=$(etcd_of "$data" "$name")
 if [ -n "$pid" ]; then report process "$pid"; fi
 if [ -e "$data/member" ]; then
     report kilobytes "$(du -sk "$data/" | cut -f 1)"
-    # bbolt's magic number, behind the header of its first page; and a member that etcd stored in it,
-    # by which another cluster's data is told apart.
+    # bbolt's magic number, behind the header of its first page; and the member's peer URL, by which another
+    # cluster's data is told apart. Not its name: of a member that joined, etcd 3.5.1 has none in there.
     database=$data/member/snap/db
     if [ -n "$(ls "$data/member/wal/"*.wal 2>/dev/null)" ] &&
         [ "$(od -An -v -tx1 -j 16 -N 4 "$database" 2>/dev/null | tr -d ' \n')" = edda0ced ] &&
-        grep -aqF "\"name\":\"$name\"" "$database"; then
+        [ -n "$peer_url" ] && grep -aqF "\"$peer_url\"" "$database"; then
         report member yes
     fi
 fi
