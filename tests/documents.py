@@ -10,6 +10,7 @@ from typing import Literal
 from tests.commands import REPOSITORY
 
 DOCUMENTS = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+INVENTORY = "inventories/prod.py"  # the documents' example
 FENCE = re.compile(r"^ *(?:```|~~~)(.*)$")
 INLINE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 HEADING = re.compile(r"^#+ +(.*)$")

@@ -15,10 +15,9 @@ from types import MappingProxyType
 from lab import Lab, Node
 from lab.state import KUBECONFIG
 from tests.documented import ELSEWHERE
-from tests.documents import Command, commands
+from tests.documents import INVENTORY, Command, commands
 
 SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-INVENTORY = "inventories/prod.py"
 # pyinfra waits for it before it changes anything.
 ENTER = "\n"
 # How long a command is repeated that the document says to repeat.

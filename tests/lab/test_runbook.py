@@ -15,7 +15,8 @@ import pytest
 
 from lab import Lab
 from tests.commands import REPOSITORY, with_lab_addresses
-from tests.following import INVENTORY, Section, Terminal
+from tests.documents import INVENTORY
+from tests.following import Section, Terminal
 
 pytestmark = pytest.mark.long
 
@@ -25,6 +26,11 @@ CLEAN_ROLLBACK = "pyinfra inventories/prod.py tasks/clean.py --data clean_rollba
 # A week early, as nobody waits a week for a test.
 REMOVE = "pyinfra inventories/prod.py tasks/decommission.py --data decommission=remove"
 AT_ONCE = "--data decommission_after=0s"
+BACKUP = (
+    "kubectl -n kube-system exec etcd-master-1 -- etcdctl --cacert=/etc/kubernetes/pki/etcd/ca.crt"
+    " --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key"
+    " snapshot save /var/lib/etcd/backup.db"
+)
 KEPT = "/etc/kubernetes/unstack"
 SETUP_SECONDS = 600
 
@@ -153,6 +159,10 @@ def test_an_hour_before(newcomer: Newcomer) -> None:
     nodes = section.type("kubectl get nodes")
     assert all(node.node_name in nodes for node in lab.masters)
     assert "readyz check passed" in section.type("kubectl get --raw='/readyz?verbose'")
+    section.type(BACKUP, put={"etcd-master-1": f"etcd-{lab.masters[0].node_name}"})
+    _sh(lab, lab.masters[0].name, "mkdir -p /root/elsewhere && test -s /var/lib/etcd/backup.db")
+    move = "mv /var/lib/etcd/backup.db /somewhere/else/"
+    section.type(move, put={"/somewhere/else/": "/root/elsewhere/"})
     section.end()
     _create(lab, "before")
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import ast
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tests.commands import REPOSITORY
 from tests.documented import ELSEWHERE, FOLLOWED, NotRun, RunBy
-from tests.documents import Command, commands, every_command
+from tests.documents import INVENTORY, Command, commands, every_command
 
 # It tells why things are as they are, and nobody to type anything.
 EXPLAINS = "docs/decisions.md"
 
 
-def uncovered(found: Iterable[Command], sources: Mapping[str, str]) -> Iterator[str]:
+def uncovered(found: Iterable[Command], typed: Mapping[str, Collection[str]]) -> Iterator[str]:
     """The commands that neither the document's own test types nor another test runs.
 
-    + sources: {document: text of the test that follows it}; on the lab that test fails where the
+    + typed: {document: what the test that follows it types}; on the lab that test fails where the
       document's next command is another one
     """
     for one in found:
-        if one.text not in ELSEWHERE and one.text not in sources.get(one.document, ""):
+        if one.text not in ELSEWHERE and one.text not in typed.get(one.document, ()):
             yield f"{one.document}, {one.section}: {one.text}"
 
 
@@ -46,16 +47,27 @@ def misled(rows: Mapping[str, RunBy | NotRun], known: Iterable[str]) -> Iterator
             yield f"{row.test} does not have {row.words!r}"
 
 
-def followers() -> dict[str, str]:
-    """{document: the text of the test that follows it}, as Python reads its strings."""
-    return {
-        document: _read(test).replace("{INVENTORY}", "inventories/prod.py")
-        for document, test in FOLLOWED.items()
-    }
+def strings(source: str) -> set[str]:
+    """Every string of a Python source, whole; the inventory's name stands for its constant."""
+
+    def part(node: ast.expr) -> str:
+        if isinstance(node, ast.Constant):
+            return str(node.value)
+        named = isinstance(node, ast.FormattedValue) and ast.unparse(node.value) == "INVENTORY"
+        return INVENTORY if named else "\0"  # in no command
+
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            found.add("".join(map(part, node.values)))
+    return found
 
 
-def _read(test: str) -> str:
-    return (REPOSITORY / test).read_text().replace("\\\\", "\\")
+def followers() -> dict[str, set[str]]:
+    """{document: the strings of the test that follows it}."""
+    return {document: strings((REPOSITORY / test).read_text()) for document, test in FOLLOWED.items()}
 
 
 def told() -> list[Command]:
@@ -114,8 +126,8 @@ def test_commands_are_read_in_their_order_with_their_place() -> None:
 
 def test_a_command_without_a_test_and_one_without_a_place_are_found() -> None:
     found = list(commands("x.md", SAMPLE))
-    tests = {"x.md": 'type("ls /etc/kubernetes/manifests") type("make coffee") type("cat /etc/hosts")'}
-    assert list(uncovered(found, tests)) == [
+    source = 'type("ls /etc/kubernetes/" "manifests", f"make coffee") == "cat /etc/hosts"'
+    assert list(uncovered(found, {"x.md": strings(source)})) == [
         "x.md, Sample: docker load --input x.tar",
         "x.md, Elsewhere: kubectl get nodes",
         "x.md, Elsewhere: uptime",
