@@ -35,18 +35,16 @@ class NotRun:
 
 NAMED = NotRun("named, not told to be typed: what a message says, or a program in general")
 
-# What the commands do, situation by situation.
-EXPERIMENT = RunBy("tests/lab/test_slow_delete.py", "situations.run(lab, plan, measure, places)")
-
 DECOMMISSION = "pyinfra inventories/prod.py tasks/decommission.py"
 DECOMMISSIONING = "tests/lab/test_decommission.py"
+SLOW_DELETE = "tests/lab/test_slow_delete.py"
 UPGRADES = "tests/lab/test_upgrades.py"
 
 ELSEWHERE: Mapping[str, RunBy | NotRun] = {
     "make demo": RunBy("tests/lab/test_demo.py", '_make("demo", 900)'),
     "make faults": RunBy("tests/lab/test_demo.py", '_make("faults", 3600)'),
-    "make experiment-slow-delete": EXPERIMENT,
-    "python -m experiments.slow_delete --only h2": EXPERIMENT,
+    "make experiment-slow-delete": RunBy(SLOW_DELETE, "situations.run(lab, plan, measure, places)"),
+    "python -m experiments.slow_delete --only h2": RunBy(SLOW_DELETE, '_built(lab, "h2"'),
     **dict.fromkeys(("python -m demo", "python -m faults", "python -m lab"), NAMED),
     DECOMMISSION: RunBy(DECOMMISSIONING, '"tasks/decommission.py"'),
     f"{DECOMMISSION} --data decommission=archive": RunBy(DECOMMISSIONING, '"decommission=archive"'),
