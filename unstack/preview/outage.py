@@ -96,9 +96,13 @@ def _of_lab(stage: str, database_bytes: int) -> Part:
 
 
 def _of_rehearsal(stage: str, seconds: float, database_bytes: int, rehearsal: Rehearsal) -> Part:
+    if not LAB[stage].per_gigabyte:
+        return Part(stage, seconds, f"the rehearsal's estimate: {seconds:g} s, as no API server was stopped")
     origin = f"the rehearsal: {seconds:g} s with {megabytes(rehearsal.database_bytes)}"
-    growth = database_bytes / rehearsal.database_bytes if rehearsal.database_bytes > 0 else 1.0
-    if not LAB[stage].per_gigabyte or growth <= 1:
+    # Below the lab's size a stage is mostly its processes' start.
+    rehearsed, present = max(rehearsal.database_bytes, LAB_BYTES), max(database_bytes, LAB_BYTES)
+    growth = present / rehearsed
+    if growth <= 1:
         return Part(stage, seconds, origin)
     return Part(stage, seconds * growth, f"{origin}, times {growth:.2f} as the database has grown")
 
