@@ -74,16 +74,13 @@ class Everything:
 
 
 def _everything(lab: Lab) -> Everything:
-    components = (
-        "for one in etcd kube-apiserver kube-controller-manager kube-scheduler; do pgrep -x $one; done; :"
-    )
-    # The kernel cuts the name of kube-controller-manager, so it is asked for by its command line.
-    controllers = "pgrep -f ^kube-controller-manager; :"
+    # The kernel cuts names at 15 characters.
+    components = "pgrep -x 'etcd|kube-apiserver|kube-controller|kube-scheduler'"
     etcd = lab.etcdctl("member", "list", "-w", "json"), lab.etcdctl("alarm", "list")
     return Everything(
         files={node.name: _files(lab, node) for node in (*lab.masters, *lab.etcd)},
         containers=state_of(lab),
-        processes={node.name: _run(lab, node, f"{components}; {controllers}") for node in lab.masters},
+        processes={node.name: _run(lab, node, components) for node in lab.masters},
         # The header carries a raft term and who answered.
         members=json.dumps(json.loads(etcd[0])["members"]),
         alarms=etcd[1],

@@ -72,6 +72,13 @@ def test_what_is_no_rehearsal_is_none(text: str) -> None:
     assert read_rehearsal(text) is None
 
 
-def test_a_rehearsal_of_an_unknown_size_is_not_scaled() -> None:
-    unknown = Rehearsal("x", 0, {"snapshot": 0.6}, None)
-    assert {part.stage: part.seconds for part in outage(10**9, unknown)}["snapshot"] == 0.6
+def test_a_small_database_that_has_grown_takes_no_longer() -> None:
+    small = Rehearsal("x", 1_000_000, {"snapshot": 0.6}, None)
+    assert {part.stage: part.seconds for part in outage(5_000_000, small)}["snapshot"] == 0.6
+
+
+def test_what_a_rehearsal_could_only_estimate_is_said() -> None:
+    whole = Rehearsal("x", 1_000_000, {"fence": 1.5, "cutover": 11.2}, None)
+    parts = {part.stage: part for part in outage(10**9, whole)}
+    assert parts["cutover"].seconds == 11.2
+    assert parts["cutover"].origin == "the rehearsal's estimate: 11.2 s, as no API server was stopped"
