@@ -55,11 +55,11 @@ def step(function: Callable[..., Commands]) -> Any:
     @functools.wraps(function)
     def guarded(*arguments: Any, **keywords: Any) -> Commands:
         try:
-            if not is_executing():
-                # A plan is worked through without a pause, for seconds where the control node is busy;
-                # what is to be told of a wait meanwhile needs one.
-                gevent.sleep(0)
             with waiting(host.name, under_way()):
+                if not is_executing():
+                    # A plan is worked through without a pause, for seconds where the control node is
+                    # busy; what is to be told meanwhile needs one.
+                    gevent.sleep(0)
                 for command in function(*arguments, **keywords):
                     # pyinfra runs the command before it asks for the next one.
                     with _waiting_for(command):

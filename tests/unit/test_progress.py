@@ -42,6 +42,13 @@ def read():
     yield StringCommand("true")
 
 @step
+def think():
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        pass
+    yield StringCommand("true")
+
+@step
 def work():
     yield action(lambda: time.sleep(0.7))
 
@@ -115,6 +122,12 @@ def test_a_plan_is_not_told_as_if_it_ran(clone: Clone) -> None:
     done = _pyinfra(clone, 'read(name="Fence it")', "--dry")
     assert done.returncode == 0, done.stderr
     assert set(_told(done)) == {'@local: planning the step "Fence it"'}
+
+
+def test_a_plan_that_keeps_the_control_node_busy_is_told(clone: Clone) -> None:
+    done = _pyinfra(clone, "".join(f'think(name="{step}")\n' for step in "abcd"), "--dry")
+    assert done.returncode == 0, done.stderr
+    assert {f'@local: planning the step "{step}"' for step in "bcd"} <= set(_told(done))
 
 
 def test_json_stays_json(clone: Clone) -> None:
