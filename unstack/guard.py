@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+import gevent
 from pyinfra import host, logger, state
 from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.exceptions import DeployError, OperationError, PyinfraError
@@ -55,6 +56,10 @@ def step(function: Callable[..., Commands]) -> Any:
     def guarded(*arguments: Any, **keywords: Any) -> Commands:
         try:
             with waiting(host.name, under_way()):
+                if not is_executing():
+                    # A plan is worked through without a pause, for seconds where the control node is
+                    # busy; what is to be told meanwhile needs one.
+                    gevent.sleep(0)
                 for command in function(*arguments, **keywords):
                     # pyinfra runs the command before it asks for the next one.
                     with _waiting_for(command):

@@ -19,7 +19,7 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_state
 
 # Less than the five seconds that are promised: a busy control node writes the line a little late.
-SILENCE_SECONDS = 4.5
+SILENCE_SECONDS = 4.0
 
 
 @dataclass(eq=False)
@@ -71,8 +71,6 @@ class Progress(logging.Handler):
             return
         if self not in logger.handlers:
             logger.addHandler(self)
-        # What was silent before nobody waited, such as pyinfra's question, is no silence of this wait.
-        if wait.since - self._heard > self.silence_seconds:
             self._heard = wait.since
         self._ticker = gevent.spawn(self._tick)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from lab import Lab
 from tests.commands import pyinfra
 
-LIMIT_SECONDS = 12
+LIMIT_SECONDS = 16
 # What is promised are five; half a second more for a machine that runs the whole cluster beside it.
 LONGEST_SILENCE_SECONDS = 5.5
 
@@ -27,9 +28,9 @@ def test_a_fence_that_one_master_does_not_close_is_never_silent(fresh_lab: Lab) 
     assert outcome.status == 1, outcome.text
     line = rf"master-2: waiting for kube-apiserver, .* to end \((\d+) s of at most {LIMIT_SECONDS} s\)"
     seconds = [int(found) for found in re.findall(line, outcome.log)]
-    assert len(seconds) == 2, outcome.text  # of twelve: one in the first five, one in the second
-    assert 3 <= seconds[0] <= 5
-    assert 8 <= seconds[1] <= 10
+    # The first comes as long after the other masters' success, the last thing that was said.
+    assert len(seconds) >= 2, outcome.text
+    assert all(3 <= later - earlier <= 5 for earlier, later in itertools.pairwise(seconds)), seconds
     assert f"still running, {LIMIT_SECONDS} s after its manifest was taken away" in outcome.log
     # Also while the old control plane starts again.
     assert "the old control plane is back on" in outcome.log

@@ -42,6 +42,13 @@ def read():
     yield StringCommand("true")
 
 @step
+def think():
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        pass
+    yield StringCommand("true")
+
+@step
 def work():
     yield action(lambda: time.sleep(0.7))
 
@@ -83,7 +90,7 @@ def test_a_step_that_lasts_says_so_again_and_again(clone: Clone) -> None:
     assert done.returncode == 0, done.stderr
     told = Counter(_told(done))
     assert set(told) == {f'@local: in the step "{name} it"' for name in ("Fix", "Read", "Make")}
-    assert all(2 <= times <= 4 for times in told.values()), told  # every 0.2 s of 0.7 s
+    assert min(told.values()) >= 2, told  # every 0.2 s of 0.7 s
     assert not set(done.stderr) & set(b"\x1b\r")
 
 
@@ -106,7 +113,8 @@ def test_a_script_says_what_it_waits_for_and_its_limit(clone: Clone, tmp_path: P
     (tmp_path / "etcd.yaml").write_text("kind: Pod\n")
     done = _pyinfra(clone, f'wait("{tmp_path}", "{tmp_path}", "no-such-member", "2", name="Start it")')
     assert done.returncode == 1
-    assert b"@local: waiting for the stacked etcd to be healthy (1 s of at most 2 s)\n" in done.stderr
+    line = rb"@local: waiting for the stacked etcd to be healthy \(\d s of at most 2 s\)\n"
+    assert len(re.findall(line, done.stderr)) > 2, done.stderr
     assert b"found no healthy stacked etcd 2 s after" in done.stderr
 
 
@@ -114,6 +122,12 @@ def test_a_plan_is_not_told_as_if_it_ran(clone: Clone) -> None:
     done = _pyinfra(clone, 'read(name="Fence it")', "--dry")
     assert done.returncode == 0, done.stderr
     assert set(_told(done)) == {'@local: planning the step "Fence it"'}
+
+
+def test_a_plan_that_keeps_the_control_node_busy_is_told(clone: Clone) -> None:
+    done = _pyinfra(clone, "".join(f'think(name="{step}")\n' for step in "abcd"), "--dry")
+    assert done.returncode == 0, done.stderr
+    assert {f'@local: planning the step "{step}"' for step in "bcd"} <= set(_told(done))
 
 
 def test_json_stays_json(clone: Clone) -> None:
@@ -182,7 +196,7 @@ def _silent_server(seconds: float) -> Iterator[int]:
 
 def test_connecting_is_told_until_it_has_failed(clone: Clone) -> None:
     (clone / "deploy.py").write_text(DEPLOY + 'server.shell("sleep 0.7", name="No step of ours")')
-    with _silent_server(0.9) as port:
+    with _silent_server(1.5) as port:
         (clone / "hosts.py").write_text(
             f'all_of_them = ["@local", ("mute", {{"ssh_hostname": "127.0.0.1", "ssh_port": {port}}})]'
         )
@@ -195,7 +209,7 @@ def test_connecting_is_told_until_it_has_failed(clone: Clone) -> None:
             timeout=60,
             check=False,
         )
-    assert len(re.findall(r"mute: waiting for its connection \(0 s so far\)", done.stderr)) >= 3, done.stderr
+    assert len(re.findall(r"mute: waiting for its connection \(\d s so far\)", done.stderr)) >= 3, done.stderr
     assert "waiting" not in done.stderr.partition("Preparing operation files")[2]
 
 
