@@ -35,9 +35,14 @@ def _run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
 
 
-def _started(serving: str, waiting: str = "") -> list[str]:
-    """The report of a host that booted at 1000 s, its API server 100 s later, read at 2000 s."""
-    found = {"boot": "2000.5 1000.5", "ticks": "100 10000", "waiting": waiting, "serving": serving}
+def _started(serving: str, etcd: float = 10.0) -> list[str]:
+    """The report of a host that booted at 1000 s, its API server 100 s later, its etcd after `etcd` s."""
+    found = {
+        "boot": "2000.5 1000.5 100",
+        "kube-apiserver": "10000",
+        "etcd": f"{etcd * 100:.0f}",
+        "serving": serving,
+    }
     return [f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in found.items()]
 
 
@@ -56,9 +61,9 @@ def test_an_api_servers_start_is_read_from_its_log_of_either_runtime(line: str) 
     assert read_api_server_start(_started(line)) == 5.25
 
 
-def test_what_an_api_server_waited_for_its_etcd_is_no_part_of_its_start() -> None:
-    waiting = "1970-01-01T00:18:23.000000000Z stderr F W0101 clientconn.go:1223] Error while dialing"
-    assert read_api_server_start(_started(_docker("1970-01-01T00:18:25.25Z"), waiting)) == 2.25
+@pytest.mark.parametrize("etcd", [95.0, 101.0])
+def test_a_start_together_with_its_etcd_is_the_whole_hosts_and_not_taken(etcd: float) -> None:
+    assert read_api_server_start(_started(_docker("1970-01-01T00:18:25.25Z"), etcd)) is None
 
 
 @pytest.mark.parametrize(
