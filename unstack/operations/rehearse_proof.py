@@ -172,8 +172,8 @@ def _tell_expectation(run: Run) -> None:
     known = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in starts.items())
     kubelets = KUBELET_SECONDS + FIRST_WRITE_SECONDS
     logger.info(
-        f"    not measured here, but on this project's lab: fence, and {kubelets} s of the cutover; the rest of"
-        " the cutover is"
+        f"    not measured here, but on this project's lab: fence, and {kubelets} s of the cutover; the rest"
+        " of it is"
         + (
             f" the shortest of the API servers' own last starts, by their logs: {known}"
             if known
