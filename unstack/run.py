@@ -54,7 +54,8 @@ class Run:
         self.rehearses = rehearses
         # Under which run snapshots and data are noted on the hosts.
         self.noted = f"{self.id}{REHEARSAL}" if rehearses else self.id
-        self.topology = topology
+        self.rehearsal_directory = topology.settings.rehearsal_directory
+        self.topology = topology.apart() if rehearses else topology
         self.unreachable = unreachable
         self.directory = STATE_DIRECTORY / topology.settings.cluster
         self.journal = Journal(self.directory, self.id)
@@ -144,8 +145,6 @@ def _begin(current: State, rehearses: bool) -> Run | OperationError:
         return refusal(error.problems)
     reached = {connected.name for connected in current.activated_hosts}
     involved = {*(m.name for m in topology.masters), *(m.name for m in topology.members)}
-    if rehearses:
-        topology = topology.apart()
     run = Run(topology, tuple(sorted(involved - reached)), rehearses=rehearses)
     for one in current.activated_hosts:
         end_silent_connections(one)

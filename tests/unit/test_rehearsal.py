@@ -23,6 +23,8 @@ from tests.unit.cluster import (
 from unstack.observations import EtcdHost, MasterHost, read_etcd_host
 from unstack.operations.rehearse import begun
 from unstack.rehearsal import START_SECONDS, expect, read_api_server_start, with_lasting_leases
+from unstack.report.build import build
+from unstack.report.source import Source
 from unstack.scripts import script
 
 STAGES = {"snapshot": 0.5, "read": 7.0, "copy": 0.1, "restore": 0.3, "start": 1.1, "prove": 0.4}
@@ -155,3 +157,24 @@ def test_a_migrations_data_is_not_taken_for_a_rehearsals(tmp_path: Path) -> None
     done = _run("end-rehearsal", str(tmp_path), str(tmp_path / "etc"), "no-such-container")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "restored.json"]
+
+
+def test_its_report_tells_the_outage_to_expect_and_of_no_snapshot_that_is_kept(tmp_path: Path) -> None:
+    taken = {"host": "master-1", "revision": 100, "sha256": "ab", "bytes": 4096}
+    line = {"time": "2026-11-24T12:00:05+00:00", "run": "r", "event": "snapshot", **taken}
+    report = build(
+        Source(
+            run="r",
+            started=1.0,
+            finished=21.0,
+            topology=topology().apart(),
+            directory=tmp_path,
+            planned=("preflight", "snapshot", "rehearsal"),
+            results={"expected_outage": 13.9},
+            changes=(),
+            lines=[line],
+        )
+    )
+    assert report.ending.result == "rehearsed"
+    assert "expect the API to be away for 13.9 s" in report.ending.sentence
+    assert [one.what for one in report.kept if "snapshot" in one.what] == []
