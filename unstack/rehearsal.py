@@ -14,14 +14,17 @@ from unstack.observations import parse_report
 FILE = "rehearsal.json"
 # The parts that a rehearsal does as the migration does them, by the names of their stages.
 MEASURED = ("snapshot", "copy", "restore", "start", "prove")
-# What a rehearsal can't try: kubelets that stop and start the control plane. Measured on the lab
-# (docs/decisions.md), and much the same elsewhere: it is kubelet's own pace.
+# What a rehearsal can't try, in seconds, measured on the lab (docs/decisions.md): kubelets that stop the
+# control plane, kubelets that start it, and an API server that serves until it takes its first write.
 STOP_SECONDS = 1.5
-KUBELET_SECONDS = 1.5
-# An API server's start where no master's log tells how long it takes; the lab's.
-START_SECONDS = 8.5
+KUBELET_SECONDS = 1.2
+FIRST_WRITE_SECONDS = 1.0
+# An API server's start, until it serves, where no master's log tells of a start that can be taken.
+START_SECONDS = 5.5
 # Longer ago than any start takes: another event than the one that is looked for.
 _LONGEST_START_SECONDS = 300.0
+# An API server and an etcd that began together came up with their whole host, which is slower.
+_TOGETHER_SECONDS = 20.0
 # The runtime's own time in front of each line: docker's json-file, and CRI's format.
 _TIME = re.compile(r"\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(Z|[+-]\d\d:\d\d)")
 
@@ -29,18 +32,17 @@ _TIME = re.compile(r"\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(Z|[+-]\
 def read_api_server_start(lines: Iterable[str]) -> float | None:
     """The report of observe-apiserver-start.sh: seconds from the process's start until it served.
 
-    Without what it waited for an etcd that was not there, as on a host that has just booted. None
-    where the log tells nothing of this start: it was rotated, or lies elsewhere.
+    None where the log tells nothing of this start, as it was rotated or lies elsewhere, and where the
+    whole host came up with it: then it waited for its etcd and shared the processor with everything.
     """
     report = parse_report(lines)
-    served, waited = (_written(report.get(key, ("",))[0]) for key in ("serving", "waiting"))
-    now, up = map(float, report["boot"][0].split())
-    per_second, ticks = map(int, report["ticks"][0].split())
-    started = now - up + ticks / per_second
-    if served is None:
+    served = _written(report.get("serving", ("",))[0])
+    now, up, per_second = map(float, report["boot"][0].split())
+    began, etcd = (float(report[name][0]) / per_second for name in ("kube-apiserver", "etcd"))
+    if served is None or abs(began - etcd) < _TOGETHER_SECONDS:
         return None
-    seconds = served - max(started, waited or started)
-    return round(seconds, 3) if started < served and seconds < _LONGEST_START_SECONDS else None
+    seconds = served - (now - up + began)
+    return round(seconds, 3) if 0 < seconds < _LONGEST_START_SECONDS else None
 
 
 def _written(line: str) -> float | None:
@@ -89,6 +91,6 @@ def expect(at: str, db_bytes: int, stages: Mapping[str, float], starts: Mapping[
     parts = {
         "fence": STOP_SECONDS,
         **{stage: stages[stage] for stage in MEASURED},
-        "cutover": round(KUBELET_SECONDS + start, 3),
+        "cutover": round(KUBELET_SECONDS + start + FIRST_WRITE_SECONDS, 3),
     }
     return Expectation(at, db_bytes, parts, round(sum(parts.values()), 1))

@@ -71,7 +71,8 @@ class Run:
         self.purpose = purpose
         # Under which run snapshots and data are noted on the hosts.
         self.noted = f"{self.id}{REHEARSAL}" if self.rehearses else self.id
-        self.topology = topology
+        self.rehearsal_directory = topology.settings.rehearsal_directory
+        self.topology = topology.apart() if self.rehearses else topology
         self.unreachable = unreachable
         self.directory = STATE_DIRECTORY / topology.settings.cluster
         self.planned: dict[str, None] = {}  # the stages that this process was asked for, in order
@@ -170,8 +171,6 @@ def _begin(current: State, purpose: Purpose) -> Run | OperationError:
         return refusal(error.problems)
     reached = {connected.name for connected in current.activated_hosts}
     involved = {*(m.name for m in topology.masters), *(m.name for m in topology.members)}
-    if purpose is Purpose.REHEARSE:
-        topology = topology.apart()
     run = Run(topology, tuple(sorted(involved - reached)), purpose)
     for one in current.activated_hosts:
         end_silent_connections(one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from demo.api import tls_context
 from demo.gaps import Gap
+from demo.hosts import on_all
 from demo.objects import create_namespace, listed, missing
 from demo.writers import LOAD_BALANCER, Writers
 from faults.runs import JOURNAL, Run
@@ -27,6 +29,7 @@ EXPECTATION = REPOSITORY / ".unstack/lab/rehearsal.json"
 TOLERANCE = 0.25
 SNAPSHOT = "Take a snapshot of the cluster, which goes on"
 RESTORE = "Restore the member from the snapshot"
+START = "Start the members"
 CONTROL_PLANE = "kube-apiserver|kube-controller|kube-scheduler|etcd"
 
 
@@ -92,10 +95,22 @@ def _writers(lab: Lab, prefix: str) -> Writers:
     return Writers(addresses, context, prefix)
 
 
+def _restart_api_servers(lab: Lab) -> None:
+    """As an upgrade does: a lab that was just made has no start but that of its whole hosts."""
+    # Not together with their etcd, which a reset has just started.
+    time.sleep(20)
+    on_all(lab, lab.masters, "docker stop -t 20 $(docker ps --quiet --filter name=k8s_kube-apiserver)")
+    for node in lab.masters:
+        ready = f"until curl -sk --max-time 2 https://{node.ip}:6443/readyz | grep -x ok; do sleep 0.5; done"
+        status, output = lab.exec(node, f"timeout 90 sh -c '{ready}'")
+        assert status == 0, output
+
+
 @pytest.fixture(scope="module")
 def rehearsed(fresh_lab: Lab) -> Rehearsed:
     lab = fresh_lab
     EXPECTATION.unlink(missing_ok=True)
+    _restart_api_servers(lab)
     before = _masters(lab)
     position = JOURNAL.stat().st_size if JOURNAL.exists() else 0
     over = threading.Event()
@@ -133,6 +148,13 @@ def test_leaves_the_etcd_hosts_ready_and_empty(rehearsed: Rehearsed) -> None:
         assert len(output.split()) >= 3, output
 
 
+def test_tells_how_long_the_api_servers_took_to_start(rehearsed: Rehearsed) -> None:
+    """The shortest of them, and not the lab's constant: these API servers were restarted."""
+    told = re.findall(r"(master-\d) (\d+\.\d) s", rehearsed.outcome.text.partition("own last starts")[2])
+    assert {name for name, _ in told} == {node.name for node in rehearsed.lab.masters}, rehearsed.outcome.text
+    print(f"\n{told}")
+
+
 def test_proves_every_member_and_tries_every_master(rehearsed: Rehearsed) -> None:
     text = rehearsed.outcome.text
     for node in rehearsed.lab.masters:
@@ -141,7 +163,7 @@ def test_proves_every_member_and_tries_every_master(rehearsed: Rehearsed) -> Non
     reports = sorted((REPOSITORY / ".unstack/lab/reports").iterdir())
     report = json.loads((reports[-1] / "report.json").read_text())
     assert report["ending"]["result"] == "rehearsed"
-    assert report["proof"]["is_equal"]
+    assert report["proof"]["equal"]
     assert len(report["proof"]["members"]) == 6
     assert report["outages"] == []
     # The snapshot was older than the compaction, and the stacked members were read after it.
@@ -150,7 +172,7 @@ def test_proves_every_member_and_tries_every_master(rehearsed: Rehearsed) -> Non
 
 def test_an_interrupted_rehearsal_leaves_nothing(rehearsed: Rehearsed, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    assert _end_in(log, "Start the members", 0.3, signal.SIGINT) == 1, log.read_text()
+    assert _end_in(log, START, signal.SIGINT, lambda: time.sleep(0.3)) == 1, log.read_text()
     assert "all that the rehearsal had put on the hosts is removed" in log.read_text()
     assert "Traceback" not in log.read_text()
     assert _etcd_hosts(rehearsed.lab) == rehearsed.etcd_hosts
@@ -173,11 +195,12 @@ def test_the_real_outage_is_the_expected_one_and_nothing_is_lost(rehearsed: Rehe
     finally:
         records = writers.stop()
     assert missing(writers.acknowledged(), listed(lab.load_balancer, tls_context(KUBECONFIG))) == []
-    real = records[LOAD_BALANCER].longest_gap().seconds
+    gap = records[LOAD_BALANCER].longest_gap()
+    real = gap.seconds
     runs = sorted((REPOSITORY / ".unstack/lab/runs").iterdir())
     parts = json.loads((runs[-1] / "outcome.json").read_text())["parts"]
     print(f"\nexpected {expected['outage_s']} s: {expected['parts']}")
-    print(f"real {real:.1f} s: {parts}")
+    print(f"real {real:.1f} s ({gap}): {parts}")
     assert abs(real - expected["outage_s"]) <= TOLERANCE * expected["outage_s"]
 
 
@@ -190,8 +213,8 @@ def test_a_migrated_cluster_is_not_rehearsed(rehearsed: Rehearsed) -> None:
     assert _etcd_hosts(rehearsed.lab) == before
 
 
-def _end_in(log: Path, operation: str, seconds: float, by: signal.Signals) -> int:
-    """Begin a rehearsal and send its controller a signal, `seconds` after this operation has started.
+def _end_in(log: Path, operation: str, by: signal.Signals, moment: Callable[[], object]) -> int:
+    """Begin a rehearsal and send its controller a signal at a moment after this operation has started.
 
     Returns its exit status.
     """
@@ -199,12 +222,19 @@ def _end_in(log: Path, operation: str, seconds: float, by: signal.Signals) -> in
     run = Run(log, "tasks/rehearse.py")
     try:
         _await_start(operation, position, lambda: run.process.poll() is None)
-        time.sleep(seconds)
+        moment()
         assert run.process.poll() is None, log.read_text()
         run.process.send_signal(by)
         return run.process.wait(60)
     finally:
         run.end()
+
+
+def _await_members(lab: Lab) -> None:
+    """Wait until every external member's process runs, by its host's own tools."""
+    deadline = time.monotonic() + 30
+    while not all("etcd running" in text for text in _etcd_hosts(lab).values()):
+        assert time.monotonic() < deadline, _etcd_hosts(lab)
 
 
 def test_what_a_killed_rehearsal_leaves_is_cleared_by_the_next_one_and_by_the_migration(
@@ -215,11 +245,11 @@ def test_what_a_killed_rehearsal_leaves_is_cleared_by_the_next_one_and_by_the_mi
     writers.start()
     try:
         writers.wait_until_all_write(60)
-        _end_in(tmp_path / "start.log", "Start the members", 1.0, signal.SIGKILL)
+        _end_in(tmp_path / "start.log", START, signal.SIGKILL, lambda: _await_members(lab))
         left = _etcd_hosts(lab)
         assert all("etcd running" in text and "restored.json" in text for text in left.values()), left
         # It begins by clearing that away, and leaves a member half restored itself.
-        _end_in(tmp_path / "restore.log", RESTORE, 0.08, signal.SIGKILL)
+        _end_in(tmp_path / "restore.log", RESTORE, signal.SIGKILL, lambda: time.sleep(0.08))
         left = _etcd_hosts(lab)
         assert all("running" not in text and "-rehearsal" in text for text in left.values()), left
         outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")

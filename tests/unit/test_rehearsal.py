@@ -23,6 +23,8 @@ from tests.unit.cluster import (
 from unstack.observations import EtcdHost, MasterHost, read_etcd_host
 from unstack.operations.rehearse import begun
 from unstack.rehearsal import START_SECONDS, expect, read_api_server_start, with_lasting_leases
+from unstack.report.build import build
+from unstack.report.source import Source
 from unstack.scripts import script
 
 STAGES = {"snapshot": 0.5, "read": 7.0, "copy": 0.1, "restore": 0.3, "start": 1.1, "prove": 0.4}
@@ -35,9 +37,14 @@ def _run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
 
 
-def _started(serving: str, waiting: str = "") -> list[str]:
-    """The report of a host that booted at 1000 s, its API server 100 s later, read at 2000 s."""
-    found = {"boot": "2000.5 1000.5", "ticks": "100 10000", "waiting": waiting, "serving": serving}
+def _started(serving: str, etcd: float = 10.0) -> list[str]:
+    """The report of a host that booted at 1000 s, its API server 100 s later, its etcd after `etcd` s."""
+    found = {
+        "boot": "2000.5 1000.5 100",
+        "kube-apiserver": "10000",
+        "etcd": f"{etcd * 100:.0f}",
+        "serving": serving,
+    }
     return [f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in found.items()]
 
 
@@ -56,9 +63,9 @@ def test_an_api_servers_start_is_read_from_its_log_of_either_runtime(line: str) 
     assert read_api_server_start(_started(line)) == 5.25
 
 
-def test_what_an_api_server_waited_for_its_etcd_is_no_part_of_its_start() -> None:
-    waiting = "1970-01-01T00:18:23.000000000Z stderr F W0101 clientconn.go:1223] Error while dialing"
-    assert read_api_server_start(_started(_docker("1970-01-01T00:18:25.25Z"), waiting)) == 2.25
+@pytest.mark.parametrize("etcd", [95.0, 101.0])
+def test_a_start_together_with_its_etcd_is_the_whole_hosts_and_not_taken(etcd: float) -> None:
+    assert read_api_server_start(_started(_docker("1970-01-01T00:18:25.25Z"), etcd)) is None
 
 
 @pytest.mark.parametrize(
@@ -150,3 +157,24 @@ def test_a_migrations_data_is_not_taken_for_a_rehearsals(tmp_path: Path) -> None
     done = _run("end-rehearsal", str(tmp_path), str(tmp_path / "etc"), "no-such-container")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "restored.json"]
+
+
+def test_its_report_tells_the_outage_to_expect_and_of_no_snapshot_that_is_kept(tmp_path: Path) -> None:
+    taken = {"host": "master-1", "revision": 100, "sha256": "ab", "bytes": 4096}
+    line = {"time": "2026-11-24T12:00:05+00:00", "run": "r", "event": "snapshot", **taken}
+    report = build(
+        Source(
+            run="r",
+            started=1.0,
+            finished=21.0,
+            topology=topology().apart(),
+            directory=tmp_path,
+            planned=("preflight", "snapshot", "rehearsal"),
+            results={"expected_outage": 13.9},
+            changes=(),
+            lines=[line],
+        )
+    )
+    assert report.ending.result == "rehearsed"
+    assert "expect the API to be away for 13.9 s" in report.ending.sentence
+    assert [one.what for one in report.kept if "snapshot" in one.what] == []

@@ -79,17 +79,14 @@ def clear_rehearsal(run: Run) -> Commands:
     """
     if run.rehearses and is_executing():
         run.on_failure = partial(clear_after_failure, run)
-    settings = run.topology.settings
     if MASTERS in host.groups:
-        directory = settings.state_directory if run.rehearses else settings.rehearsal_directory
-        if not host.get_fact(Directory, path=directory):
-            host.noop("no rehearsal has left anything here")
-            return
-        yield script("end-rehearsal-master", directory)
-    elif is_migrated(run) or not known_etcd_hosts(run)[host.name].has_rehearsal:
-        host.noop("no rehearsal has left anything here")
+        is_left = bool(host.get_fact(Directory, path=run.rehearsal_directory))
     else:
-        yield script("end-rehearsal", *_place(run))
+        is_left = not is_migrated(run) and known_etcd_hosts(run)[host.name].has_rehearsal
+    if is_left:
+        yield script(*_removal(host, run))
+    else:
+        host.noop("no rehearsal has left anything here")
 
 
 @step
@@ -101,15 +98,20 @@ def end_rehearsal(run: Run) -> Commands:
 
     An etcd host keeps its image, its compose file and its certificates: they are the migration's own.
     """
-    if MASTERS in host.groups:
-        yield script("end-rehearsal-master", run.topology.settings.state_directory)
-    else:
-        yield script("end-rehearsal", *_place(run))
+    yield script(*_removal(host, run))
 
 
-def _place(run: Run) -> tuple[str, str, str]:
+def _removal(one: Host, run: Run) -> tuple[str, ...]:
+    """The script that removes a rehearsal from a host, and its arguments."""
+    if MASTERS in one.groups:
+        return "end-rehearsal-master", run.rehearsal_directory
     settings = run.topology.settings
-    return settings.etcd_data_directory, settings.etcd_config_directory, settings.etcd_container
+    return (
+        "end-rehearsal",
+        settings.etcd_data_directory,
+        settings.etcd_config_directory,
+        settings.etcd_container,
+    )
 
 
 def clear_after_failure(run: Run) -> None:
@@ -117,10 +119,7 @@ def clear_after_failure(run: Run) -> None:
 
     def attempt(one: Host) -> str | None:
         try:
-            if MASTERS in one.groups:
-                run_script(one, "end-rehearsal-master", run.topology.settings.state_directory)
-            else:
-                run_script(one, "end-rehearsal", *_place(run))
+            run_script(one, *_removal(one, run))
         except Exception as error:
             return str(error)
         return None

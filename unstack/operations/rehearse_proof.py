@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from pyinfra import host, inventory, logger
 from pyinfra.api.exceptions import OperationError
+from pyinfra.api.host import Host
 
 from unstack.api_access import api_access
 from unstack.facts.cluster import (
@@ -29,7 +30,14 @@ from unstack.operations.kubeadm_proof import made_by_kubeadm
 from unstack.operations.pki import rehearsed_pki
 from unstack.operations.preflight import COMPARISON_PAUSE_SECONDS, COMPARISONS
 from unstack.operations.prepare import new_manifest
-from unstack.rehearsal import FILE, KUBELET_SECONDS, expect, read_api_server_start, with_lasting_leases
+from unstack.rehearsal import (
+    FILE,
+    FIRST_WRITE_SECONDS,
+    KUBELET_SECONDS,
+    expect,
+    read_api_server_start,
+    with_lasting_leases,
+)
 from unstack.remote import run_script
 from unstack.report import leave_report
 from unstack.run import Run, etcd_hosts, masters, on_each, refusal
@@ -149,9 +157,10 @@ def tell_expectation(run: Run) -> Commands:
 
 
 def _tell_expectation(run: Run) -> None:
-    found = on_each(masters(), lambda one: read_api_server_start(run_script(one, "observe-apiserver-start")))
+    observed = known_masters(run)
+    found = on_each(masters(), lambda one: _api_server_start(one, stacked_name(one.name, observed[one.name])))
     starts = {name: seconds for name, seconds in found.items() if seconds is not None}
-    _, snapshot = snapshot_taken(known_masters(run))
+    _, snapshot = snapshot_taken(observed)
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     expected = expect(at, snapshot.bytes, run.stage_seconds(), starts)
     write_private(run.directory / FILE, expected.as_json())
@@ -161,12 +170,17 @@ def _tell_expectation(run: Run) -> None:
     for part, seconds in expected.parts.items():
         logger.info(f"    {part:9} {seconds:7.2f} s")
     known = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in starts.items())
+    kubelets = KUBELET_SECONDS + FIRST_WRITE_SECONDS
     logger.info(
-        f"    fence, and {KUBELET_SECONDS} s of the cutover, are not measured here: they are what kubelets"
-        " took on this project's lab; the rest of the cutover is"
+        f"    not measured here, but on this project's lab: fence, and {kubelets} s of the cutover; the rest"
+        " of it is"
         + (
-            f" the shortest of what the API servers' own last starts took, by their logs: {known}"
+            f" the shortest of the API servers' own last starts, by their logs: {known}"
             if known
-            else " the lab's too, since no API server's log tells of its start any more"
+            else " the lab's too: no API server's log tells of a start that was not its whole host's"
         )
     )
+
+
+def _api_server_start(one: Host, member: str) -> float | None:
+    return read_api_server_start(run_script(one, "observe-apiserver-start", member))
