@@ -46,11 +46,14 @@ def test_every_node_is_probed_through_every_api_server_and_is_as_quick_as_before
     assert len(expected) == 9
     for pods in rounds.values():
         assert {(one["api_server"], one["node"]) for one in pods} == expected
+    quick = {}
     for name in ("running_seconds", "stopped_seconds", "gone_seconds"):
         before, after = (_median(rounds[when], name) for when in ("before", "after"))
         print(f"{name}: median {before:.1f} s before, {after:.1f} s after, {after / before:.2f} times")
-        # The lab's kubelets remove a pod's object up to a minute late: no measure of anything.
-        assert name == "gone_seconds" or after <= RATIO * before or after - before <= SECONDS, outcome.text
+        quick[name] = after <= RATIO * before or after - before <= SECONDS
+    assert quick["running_seconds"], outcome.text
+    # The lab's kubelets remove a pod's object up to a minute late, however soon its container has ended.
+    assert quick["gone_seconds"] or quick["stopped_seconds"], outcome.text
     times = r"create to Running \d+\.\d\d, delete to stopped \d+\.\d\d, delete to gone \d+\.\d\d"
     assert re.search(rf"pods: {times} times as long as before", outcome.log), outcome.text
 

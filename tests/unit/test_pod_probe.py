@@ -151,13 +151,15 @@ def test_a_kubelet_that_removes_late_by_itself_is_told_by_its_release(kubelet: s
     assert found.removes_late is is_late
 
 
-def test_where_kubelets_remove_late_by_themselves_the_time_to_gone_is_not_judged() -> None:
+def test_where_kubelets_remove_late_by_themselves_a_slow_delete_is_one_of_the_container_too() -> None:
     after = replace(round_of((3.0, 40.0), when=AFTER), removes_late=True)
     assert list(slower(round_of((3.0, 10.0)), after)) == []
     stuck = replace(after, pods=tuple(replace(one, stopped_seconds=30.0) for one in after.pods))
     assert list(slower(round_of((3.0, 10.0)), stuck)) == [
-        "delete to stopped takes 30.0 s, 30.00 times what it took before (1.0 s)"
+        "delete to gone takes 40.0 s, 4.00 times what it took before (10.0 s)"
     ]
+    # What goes as soon as before is not slow.
+    assert list(slower(round_of((3.0, 40.0)), stuck)) == []
 
 
 def test_a_lost_pod_is_named_with_node_api_server_and_seconds() -> None:

@@ -135,7 +135,7 @@ def _compare(run: Run, observed: Mapping[str, MasterHost]) -> None:
         if found.removes_late:
             logger.info(
                 "    pods: kubelets 1.20.0 to 1.20.2 remove them up to a minute late (kubernetes#97288);"
-                " their time to gone is not judged"
+                " that counts where their containers have ended late too"
             )
     for text in slow:
         _warn(run, f"{text}, in each of {ATTEMPTS} rounds")
