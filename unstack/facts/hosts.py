@@ -23,6 +23,7 @@ from unstack.observations import (
     read_member_data,
 )
 from unstack.scripts import script
+from unstack.trust import Trust, read_trust
 
 T = TypeVar("T")
 
@@ -57,6 +58,16 @@ class ObservedCertificates(FactBase[Mapping[str, datetime] | None]):
 
     def process(self, output: list[str]) -> Mapping[str, datetime]:
         return parsed(read_certificates, output)
+
+
+class ObservedTrust(FactBase[Trust | None]):
+    """Whom a host's member, or its API server where `member` is empty, trusts; None where unread."""
+
+    def command(self, note: str, ca: str, member: str) -> StringCommand:
+        return script("observe-trust", note, ca, member)
+
+    def process(self, output: list[str]) -> Trust:
+        return parsed(read_trust, output)
 
 
 class ObservedEtcdHost(FactBase[EtcdHost | None]):
