@@ -170,7 +170,7 @@ def _sign_anew(run: Run) -> None:
     if rotation_of(directory) is Rotation.TRUSTING:
         refuse_unread(run, trusted_pem(directory))
         switch(directory)
-    loadpki_of(run)
+    load_pki(run)
 
 
 @step
@@ -186,7 +186,7 @@ def bring_pairs(run: Run) -> Commands:
     if not is_executing() and rotation_of(pki_of(run)) is not Rotation.SWITCHED:
         yield StringCommand("install certificates into", QuoteString(directory))
         return
-    pki = loadpki_of(run)
+    pki = load_pki(run)
     files = apiserver_pair(pki) if run.topology.member(host.name) is None else member_pairs(pki, host.name)
     yield from install(directory, present_files(directory, files), files, _try_pair(run, directory))
 
