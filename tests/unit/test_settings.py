@@ -127,3 +127,8 @@ def test_refuses_a_port_that_does_not_exist(port: int) -> None:
 def test_refuses_elections_within_five_heartbeats() -> None:
     assert "five heartbeat intervals" in refused(etcd_heartbeat_interval_milliseconds=201)
     Settings(**LEAST, etcd_heartbeat_interval_milliseconds=200)
+
+
+def test_a_load_balancer_may_need_no_time_but_not_less() -> None:
+    assert Settings(**LEAST, load_balancer_seconds=0).load_balancer_seconds == 0
+    assert "load_balancer_seconds" in refused(load_balancer_seconds=-1)

@@ -156,7 +156,7 @@ note_trust() {
     ca=$2
     shift 2
     if ! {
-        mkdir -p "${note%/*}" && sha256sum <"$ca" | cut -d ' ' -f 1 >"$note.new" &&
+        mkdir -p "${note%/*}" && sum=$(sha256sum <"$ca") && echo "${sum%% *}" >"$note.new" &&
             for process; do echo "$process $(process_start "$process")"; done >>"$note.new" &&
             mv "$note.new" "$note"
     }; then
