@@ -17,7 +17,8 @@ from unstack.operations.renew_ca import (
 )
 from unstack.operations.restart import restart_api_server, restart_member
 from unstack.operations.status import show_status
-from unstack.run import Run, barrier, begin, checkpoint
+from unstack.run import Run, barrier, begin, checkpoint, in_group
+from unstack.topology import ETCD, MASTERS
 
 
 def _restart_one_by_one(run: Run, dropping: bool, why: str) -> None:
@@ -30,19 +31,23 @@ def _restart_one_by_one(run: Run, dropping: bool, why: str) -> None:
 def renew_ca() -> None:
     """Register the task; every host passes its barriers and calls every restart, the one it is for acts."""
     run = begin()
+    uses_etcd = in_group(MASTERS) or in_group(ETCD)
     check_rotation(run, name="Check that the CA can be replaced")
     checkpoint("checked")
     make_new_ca(run, name="Make the new CA on the control node")
     checkpoint("CA made")
-    bring_trust(run, dropping=False, name="Bring both CAs to the host")
+    if uses_etcd:
+        bring_trust(run, dropping=False, name="Bring both CAs to the host")
     checkpoint("both CAs brought")
     _restart_one_by_one(run, dropping=False, why="to trust both CAs")
     barrier("both trusted")
     sign_anew(run, name="Make the certificates anew on the control node")
     checkpoint("certificates made")
-    bring_pairs(run, name="Bring the host its certificates of the new CA")
+    if uses_etcd:
+        bring_pairs(run, name="Bring the host its certificates of the new CA")
     barrier("certificates")
-    bring_trust(run, dropping=True, name="Bring the new CA alone to the host")
+    if uses_etcd:
+        bring_trust(run, dropping=True, name="Bring the new CA alone to the host")
     checkpoint("new CA brought")
     _restart_one_by_one(run, dropping=True, why="to trust the new CA alone")
     barrier("old CA dropped")
