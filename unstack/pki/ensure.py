@@ -130,7 +130,8 @@ def _stored_authority(
             CONTROL_NODE,
             f"{directory / 'ca.crt'}: {fault.found}",
             fault.expected,
-            "put a valid CA there, or run tasks/renew_ca.py, which brings a new one",
+            "put a valid CA there, or, where the cluster is migrated, run tasks/renew_ca.py, which brings a"
+            " new one",
         )
         for fault in authority_faults(certificate, settings.minimum_certificate_days, now)
     ]
