@@ -14,6 +14,10 @@ state_directory = "/var/lib/unstack"
 fence_timeout_seconds = 120
 ready_timeout_seconds = 300
 
+# How long the load balancer in front of the API servers takes to see that one is ready again; only
+# then the next one is restarted (tasks/renew_ca.py). Its check's interval, times the checks it wants.
+load_balancer_seconds = 10
+
 # Checks of `kubeadm upgrade plan` to ignore in the confirmation, such as "CoreDNSUnsupportedPlugins".
 kubeadm_ignored_preflight_errors = []
 

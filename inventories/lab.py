@@ -17,6 +17,8 @@ _settings = {
     "cluster": "lab",
     # The newest etcd 3.5 that the lab could be given.
     "etcd_image": _lab["etcd_image"],
+    # Its haproxy asks every 200 ms.
+    "load_balancer_seconds": 1,
     # The lab has no CoreDNS.
     "kubeadm_ignored_preflight_errors": ["CoreDNSUnsupportedPlugins", "CoreDNSMigration"],
     # The lab's kubelets remove a pod up to a minute late; what needs the probe asks for it.

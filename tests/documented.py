@@ -50,6 +50,9 @@ ELSEWHERE: Mapping[str, RunBy | NotRun] = {
     f"{DECOMMISSION} --data decommission=archive": RunBy(DECOMMISSIONING, '"decommission=archive"'),
     f"{DECOMMISSION} --data decommission=remove": RunBy(RUNBOOK, "--data decommission=remove"),
     "pyinfra inventories/prod.py tasks/probe.py": RunBy("tests/lab/test_pod_probe.py", '"tasks/probe.py"'),
+    "pyinfra inventories/prod.py tasks/renew_ca.py": RunBy(
+        "tests/lab/test_ca_rotation.py", '"tasks/renew_ca.py"'
+    ),
     "make test": NotRun("it is what runs these tests; .ci/run calls it"),
     "kubectl get nodes -o json": RunBy("tests/lab/test_inventories.py", '"get", "nodes", "-o", "json"'),
     "pyinfra inventories/prod.py tasks/confirm.py": RunBy(UPGRADES, '"tasks/confirm.py"'),

@@ -160,6 +160,7 @@ class Settings(Strict):
     kept_directory: AbsolutePath = "/etc/kubernetes/unstack"
     fence_timeout_seconds: Seconds = 120
     ready_timeout_seconds: Seconds = 300
+    load_balancer_seconds: Annotated[float, Field(ge=0)] = 10
     kubeadm_ignored_preflight_errors: tuple[PreflightCheck, ...] = ()
     pod_probe: bool = True
     pod_probe_image: Image | None = None

@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from demo.api import tls_context
 from demo.objects import create_namespace, listed, missing
 from demo.writers import LOAD_BALANCER, Writers
@@ -117,9 +119,10 @@ def test_a_rollback_is_refused_where_the_stacked_certificates_would_not_last(mig
     assert state_of(migrated_lab) == before
 
 
-def test_a_cluster_that_is_not_migrated_has_no_certificates_to_renew(fresh_lab: Lab) -> None:
+@pytest.mark.parametrize("task", ["tasks/renew.py", "tasks/renew_ca.py"])
+def test_a_cluster_that_is_not_migrated_has_no_certificates_to_renew(fresh_lab: Lab, task: str) -> None:
     before = {path: path.read_bytes() for path in PKI.rglob("*.crt")}
-    outcome = pyinfra("-y", "inventories/lab.py", "tasks/renew.py")
+    outcome = pyinfra("-y", "inventories/lab.py", task)
     assert outcome.status == 1, outcome.text
     assert "found a cluster that is not migrated; expected" in outcome.text
     assert {path: path.read_bytes() for path in PKI.rglob("*.crt")} == before

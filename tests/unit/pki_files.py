@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
@@ -95,3 +96,26 @@ def refusal(directory: Path, of: Topology | None = None, now: datetime | None = 
         ensure_pki(directory, of or topology(), now or this_moment())
     assert changed(before, directory) == set()
     return str(caught.value)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no `except Exception` may see it."""
+
+
+STEPS = ("open", "replace", "fsync", "unlink", "mkdir")
+
+
+def kill_at(patch: pytest.MonkeyPatch, step: int) -> None:
+    """Let the process die at the `step`th change to the file system."""
+    remaining = iter(range(step))
+
+    def dying(real: Any) -> Any:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            if next(remaining, None) is None:
+                raise Killed
+            return real(*arguments, **keywords)
+
+        return call
+
+    for name in STEPS:
+        patch.setattr(os, name, dying(getattr(os, name)))

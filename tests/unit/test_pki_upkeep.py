@@ -19,10 +19,13 @@ from cryptography import x509
 from tests.commands import REPOSITORY
 from tests.unit.pki_files import (
     MEMBERS,
+    STEPS,
+    Killed,
     assert_every_certificate_has_its_key,
     assert_no_half_pair,
     changed,
     contents,
+    kill_at,
     openssl,
     this_moment,
     topology,
@@ -111,29 +114,6 @@ def test_uses_a_ca_made_by_openssl_as_it_is(tmp_path: Path) -> None:
 
 
 # --- killed half-way -----------------------------------------------------------------------
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: no `except Exception` may see it."""
-
-
-STEPS = ("open", "replace", "fsync", "unlink", "mkdir")
-
-
-def kill_at(patch: pytest.MonkeyPatch, step: int) -> None:
-    """Let the process die at the `step`th change to the file system."""
-    remaining = iter(range(step))
-
-    def dying(real: Any) -> Any:
-        def call(*arguments: Any, **keywords: Any) -> Any:
-            if next(remaining, None) is None:
-                raise Killed
-            return real(*arguments, **keywords)
-
-        return call
-
-    for name in STEPS:
-        patch.setattr(os, name, dying(getattr(os, name)))
 
 
 @pytest.mark.parametrize("state", ["empty", "complete"])

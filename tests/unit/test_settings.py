@@ -137,3 +137,8 @@ def test_refuses_a_soak_time_that_is_not_a_number_with_a_unit(duration: object) 
 @pytest.mark.parametrize(("duration", "hours"), [("7d", 168), ("36h", 36), ("90m", 1.5), ("0s", 0)])
 def test_soak_time_is_a_duration(duration: str, hours: float) -> None:
     assert Settings(**LEAST, decommission_after=duration).soak_time.total_seconds() == hours * 3600
+
+
+def test_a_load_balancer_may_need_no_time_but_not_less() -> None:
+    assert Settings(**LEAST, load_balancer_seconds=0).load_balancer_seconds == 0
+    assert "load_balancer_seconds" in refused(load_balancer_seconds=-1)

@@ -26,6 +26,7 @@ from unstack.observations import (
 )
 from unstack.remains import Remains, read_remains
 from unstack.scripts import script
+from unstack.trust import Trust, read_trust
 
 T = TypeVar("T")
 
@@ -80,6 +81,16 @@ class ObservedRemains(FactBase[Remains | None]):
 
     def process(self, output: list[str]) -> Remains:
         return parsed(read_remains, output)
+
+
+class ObservedTrust(FactBase[Trust | None]):
+    """Whom a host's member, or its API server where `member` is empty, trusts; None where unread."""
+
+    def command(self, note: str, ca: str, member: str) -> StringCommand:
+        return script("observe-trust", note, ca, member)
+
+    def process(self, output: list[str]) -> Trust:
+        return parsed(read_trust, output)
 
 
 class ObservedEtcdHost(FactBase[EtcdHost | None]):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 from gevent.lock import RLock
@@ -22,12 +21,13 @@ from unstack.facts.cluster import (
 )
 from unstack.guard import Commands, action, is_executing, step
 from unstack.manifest import ManifestError, pki_directory
-from unstack.pki import Pki, ensure_pki, lint
+from unstack.pki import Pki, Rotation, ensure_pki, lint, rotation_of
 from unstack.pki.in_use import authority_problems
 from unstack.placement import Phase, Placement
 from unstack.problems import ProblemsError
 from unstack.run import Run, refusal
 from unstack.topology import Topology
+from unstack.trust import sha256_of
 
 CERTIFICATE_MODE = "0644"
 KEY_MODE = "0600"
@@ -72,6 +72,11 @@ def renew_leaves(run: Run) -> Commands:
         raise OperationError(
             f"{host.name}: found a cluster that is not migrated; expected every master on the external"
             " etcd; to do: run deploy.py, which makes the certificates it needs"
+        )
+    if rotation_of(run.directory / "pki") is not Rotation.NONE:
+        raise OperationError(
+            f"{host.name}: found a rotation of the CA that was begun and not finished; expected one CA; to"
+            " do: run tasks/renew_ca.py, which finishes it and makes every certificate anew"
         )
     path = f"{run.topology.settings.etcd_config_directory}/pki/ca.crt"
     trusted = {name: one.sha256.get(path) for name, one in known_etcd_hosts(run).items()}
@@ -126,20 +131,21 @@ def install_member_pki(run: Run, renew: bool = False) -> Commands:
         yield StringCommand("install certificates into", QuoteString(directory))
         return
     pki = load_pki(run)
-    server, peer = pki.server[host.name], pki.peer[host.name]
-    yield from _install(
-        directory,
-        known_etcd_hosts(run)[host.name].sha256,
-        {
-            "ca.crt": pki.ca_certificate_pem,
-            "server.crt": server.certificate_pem,
-            "server.key": server.private_key_pem,
-            "peer.crt": peer.certificate_pem,
-            "peer.key": peer.private_key_pem,
-            "operator-client.crt": pki.operator_client.certificate_pem,
-            "operator-client.key": pki.operator_client.private_key_pem,
-        },
-    )
+    files = {"ca.crt": pki.ca_certificate_pem, **member_pairs(pki, host.name)}
+    yield from install(directory, known_etcd_hosts(run)[host.name].sha256, files)
+
+
+def member_pairs(pki: Pki, name: str) -> dict[str, str]:
+    """The pairs that lie on a member's host, as {file: PEM}."""
+    server, peer, operator = pki.server[name], pki.peer[name], pki.operator_client
+    return {
+        "server.crt": server.certificate_pem,
+        "server.key": server.private_key_pem,
+        "peer.crt": peer.certificate_pem,
+        "peer.key": peer.private_key_pem,
+        "operator-client.crt": operator.certificate_pem,
+        "operator-client.key": operator.private_key_pem,
+    }
 
 
 @step
@@ -163,17 +169,8 @@ def install_apiserver_pki(run: Run, renew: bool = False) -> Commands:
         yield StringCommand("install certificates into", QuoteString(directory))
         return
     pki = load_pki(run)
-    names = ("ca.crt", "client.crt", "client.key")
-    present = {f"{directory}/{name}": host.get_fact(Sha256File, path=f"{directory}/{name}") for name in names}
-    yield from _install(
-        directory,
-        present,
-        {
-            "ca.crt": pki.ca_certificate_pem,
-            "client.crt": pki.apiserver_client.certificate_pem,
-            "client.key": pki.apiserver_client.private_key_pem,
-        },
-    )
+    files = {"ca.crt": pki.ca_certificate_pem, **apiserver_pair(pki)}
+    yield from install(directory, present_files(directory, files), files)
 
 
 def rehearsed_pki(topology: Topology) -> str:
@@ -181,15 +178,37 @@ def rehearsed_pki(topology: Topology) -> str:
     return f"{topology.settings.state_directory}/pki"
 
 
-def _install(directory: str, present: Mapping[str, str | None], files: Mapping[str, str]) -> Commands:
-    """Bring the files that are not there yet. `present`: {path: sha256, in hexadecimal}."""
+def apiserver_pair(pki: Pki) -> dict[str, str]:
+    """The API servers' client pair, as {file: PEM}."""
+    pair = pki.apiserver_client
+    return {"client.crt": pair.certificate_pem, "client.key": pair.private_key_pem}
+
+
+def present_files(directory: str, names: Iterable[str]) -> dict[str, str | None]:
+    """What of these files lies in a directory of this host now, as {path: sha256, in hexadecimal}."""
+    paths = [f"{directory}/{name}" for name in names]
+    return {path: host.get_fact(Sha256File, path=path) for path in paths}
+
+
+def install(
+    directory: str,
+    present: Mapping[str, str | None],
+    files: Mapping[str, str],
+    proof: StringCommand | None = None,
+) -> Commands:
+    """Bring the files that are not there yet. `present`: {path: sha256, in hexadecimal}.
+
+    `proof` is a command that has to succeed while they lie beside their places, as PATH.new.
+    """
     paths = []
     for name, content in files.items():
         path = f"{directory}/{name}"
-        if present.get(path) != hashlib.sha256(content.encode()).hexdigest():
+        if present.get(path) != sha256_of(content):
             paths.append(path)
             yield _beside(path, content, KEY_MODE if name.endswith(".key") else CERTIFICATE_MODE)
     if paths:
+        if proof is not None:
+            yield proof
         yield _into_place(*paths)
     else:
         host.noop(f"{directory} holds them already")

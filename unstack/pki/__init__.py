@@ -5,9 +5,19 @@ The CA's key stays in its directory on the control node. What is handed on, `Pki
 
 from unstack.pki.certificates import Pair
 from unstack.pki.contents import Pki
-from unstack.pki.ensure import ensure_pki
+from unstack.pki.ensure import ensure_next_authority, ensure_pki
 from unstack.pki.foresee import AuthorityState, ForeseenPki, foresee_pki
 from unstack.pki.lint import CertificateSummary, lint, read_summaries, summary
+from unstack.pki.rotation import (
+    Rotation,
+    pems_on_hosts,
+    retire,
+    rotation_of,
+    rotation_problems,
+    signing_pem,
+    switch,
+    trusted_pem,
+)
 from unstack.pki.settings_problems import settings_problems
 
 __all__ = [
@@ -16,10 +26,19 @@ __all__ = [
     "ForeseenPki",
     "Pair",
     "Pki",
+    "Rotation",
+    "ensure_next_authority",
     "ensure_pki",
     "foresee_pki",
     "lint",
+    "pems_on_hosts",
     "read_summaries",
+    "retire",
+    "rotation_of",
+    "rotation_problems",
     "settings_problems",
+    "signing_pem",
     "summary",
+    "switch",
+    "trusted_pem",
 ]

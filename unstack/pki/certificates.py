@@ -173,7 +173,12 @@ def issue(authority: Authority, wanted: Wanted, now: datetime) -> Pair:
     if wanted.alternative_names:
         builder = builder.add_extension(x509.SubjectAlternativeName(wanted.alternative_names), critical=False)
     signed = builder.sign(authority.key, _hash(authority.key))
-    return Pair(signed.public_bytes(serialization.Encoding.PEM).decode(), key_pem(key))
+    return Pair(certificate_pem(signed), key_pem(key))
+
+
+def certificate_pem(certificate: x509.Certificate) -> str:
+    """The certificate as PEM, and nothing else: a file may hold words around it."""
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def key_pem(key: PrivateKey) -> str:

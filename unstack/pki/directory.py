@@ -108,7 +108,6 @@ def write_pair(base: Path, pair: Pair) -> None:
     certificate beside a key of another one, which would look whole.
     """
     certificate, key = _certificate(base), _key(base)
-    _make_private(base.parent)
     new_key = _write_aside(key, pair.private_key_pem, _KEY_MODE)
     new_certificate = _write_aside(certificate, pair.certificate_pem, _CERTIFICATE_MODE)
     certificate.unlink(missing_ok=True)
@@ -136,6 +135,14 @@ def write_text(path: Path, text: str) -> None:
     """Put a file that holds no secret in place."""
     os.replace(_write_aside(path, text, _CERTIFICATE_MODE), path)
     _flush(path.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file or a directory, also over a file that is there."""
+    _make_private(target.parent)
+    os.replace(source, target)
+    _flush(target.parent)
+    _flush(source.parent)
 
 
 def remove(*paths: Path) -> None:
@@ -168,6 +175,7 @@ def _make_private(directory: Path) -> None:
 def _write_aside(path: Path, text: str, mode: int) -> Path:
     """Write and flush a hidden neighbour of `path`, whose name remove_remains knows; returns it."""
     aside = path.with_name(f".{path.name}.new")
+    _make_private(path.parent)
     # The mode is given at creation: a chmod afterwards would leave a moment for others to open it.
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:

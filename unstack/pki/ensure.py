@@ -1,4 +1,4 @@
-"""Make the PKI, or keep it: nothing that still holds is touched, and no CA is ever replaced."""
+"""Make the PKI, or keep it: nothing that still holds is touched, and no CA is ever written over."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-
-from cryptography.hazmat.primitives import serialization
 
 from unstack.pki import certificates
 from unstack.pki import directory as pki_directory
@@ -22,6 +20,7 @@ from unstack.pki.contents import (
     wanted_leaves,
 )
 from unstack.pki.faults import authority_faults, leaf_faults
+from unstack.pki.rotation import NEXT, Rotation, finish_switch, rotation_of, rotation_problems
 from unstack.pki.settings_problems import settings_problems
 from unstack.problems import Problem, ProblemsError
 from unstack.settings import Settings
@@ -49,6 +48,7 @@ def ensure_pki(directory: Path, topology: Topology, now: datetime, *, renew: boo
         raise ProblemsError(problems)
     with pki_directory.locked(directory):
         pki_directory.remove_remains(directory)
+        finish_switch(directory)
         authority = _ensure_authority(directory, topology.settings, now)
         pairs: dict[str, Pair] = {}
         for leaf in wanted_leaves(topology):
@@ -60,12 +60,29 @@ def ensure_pki(directory: Path, topology: Topology, now: datetime, *, renew: boo
                 pki_directory.write_pair(directory / leaf.name, pair)
             pairs[leaf.name] = pair
     return Pki(
-        ca_certificate_pem=certificate_pem(authority),
+        ca_certificate_pem=certificates.certificate_pem(authority.certificate),
         server=_of_members(topology, pairs, "server"),
         peer=_of_members(topology, pairs, "peer"),
         apiserver_client=pairs[APISERVER_CLIENT],
         operator_client=pairs[OPERATOR_CLIENT],
     )
+
+
+def ensure_next_authority(directory: Path, topology: Topology, now: datetime) -> None:
+    """Make the CA that will take over from the present one, or keep the one that was made for it.
+
+    Nothing is signed by it yet. Where a rotation has come further, nothing is made. Raises
+    ProblemsError, having changed no certificate, where the settings or the directory don't allow it.
+    """
+    now = certificates.whole_seconds(now)
+    problems = settings_problems(topology) + rotation_problems(directory, now)
+    if problems:
+        raise ProblemsError(problems)
+    with pki_directory.locked(directory):
+        pki_directory.remove_remains(directory)
+        finish_switch(directory)
+        if rotation_of(directory) is not Rotation.SWITCHED:
+            _ensure_authority(directory / NEXT, topology.settings, now)
 
 
 def _of_members(topology: Topology, pairs: Mapping[str, Pair], use: str) -> Mapping[str, Pair]:
@@ -107,7 +124,7 @@ def _ensure_authority(directory: Path, settings: Settings, now: datetime) -> Aut
     else:
         key = _orphaned_key(directory, key_text)
     authority = certificates.new_authority(settings.pki.ca, key, now)
-    pki_directory.write_certificate(base, certificate_pem(authority))
+    pki_directory.write_certificate(base, certificates.certificate_pem(authority.certificate))
     return authority
 
 
@@ -132,8 +149,8 @@ def _stored_authority(
             CONTROL_NODE,
             f"{directory / 'ca.crt'}: {fault.found}",
             fault.expected,
-            "put a valid CA there, or rotate it: both CAs trusted everywhere, then new leaves,"
-            " then the old CA out",
+            "put a valid CA there, or, where the cluster is migrated, run tasks/renew_ca.py, which brings a"
+            " new one",
         )
         for fault in authority_faults(certificate, settings.minimum_certificate_days, now)
     ]
@@ -150,8 +167,3 @@ def _lost(directory: Path, found: str) -> Problem:
         "restore ca.crt and ca.key from a backup; only if no host uses this CA, move the"
         " directory aside and a new one is made",
     )
-
-
-def certificate_pem(authority: Authority) -> str:
-    """The CA's certificate, without its key."""
-    return authority.certificate.public_bytes(serialization.Encoding.PEM).decode()

@@ -12,7 +12,7 @@ from unstack.pki import certificates
 from unstack.pki import directory as pki_directory
 from unstack.pki.certificates import Pair
 from unstack.pki.contents import wanted_leaves
-from unstack.pki.ensure import certificate_pem, find_authority
+from unstack.pki.ensure import find_authority
 from unstack.pki.faults import leaf_faults
 from unstack.pki.settings_problems import settings_problems
 from unstack.problems import Problem, ProblemsError
@@ -66,4 +66,4 @@ def foresee_pki(directory: Path, topology: Topology, now: datetime) -> ForeseenP
         leaves[leaf.name] = pair
     if authority is None:
         return ForeseenPki(AuthorityState.MADE, leaves=leaves)
-    return ForeseenPki(AuthorityState.KEPT, certificate_pem(authority), leaves)
+    return ForeseenPki(AuthorityState.KEPT, certificates.certificate_pem(authority.certificate), leaves)

@@ -10,7 +10,7 @@ running=
 until [ -n "$running" ] && curl --silent --fail --max-time 2 --noproxy '*' \
     --cacert "$3" --cert "$4" --key "$5" "$url/readyz" >/dev/null 2>&1; do
     [ "$(uptime_centiseconds)" -lt "$deadline" ] ||
-        die "kube-apiserver ${running:+running and }not ready, $6 s after its manifest was put in place" "one that is" \
+        die "kube-apiserver ${running:+running and }not ready within $6 s" "one that is" \
             "look at kubelet and at the log of kube-apiserver on this master"
     sleep 0.2
     # A pid that is gone is looked for anew: the API server may have been started again.

@@ -51,6 +51,12 @@ argument() {
     tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | sed -n "s|^--$2=||p" | head -n 1
 }
 
+# process_start PID: when a process started, in clock ticks since boot; nothing where there is none.
+# It is field 22 of stat; the name in field 2 may hold spaces.
+process_start() {
+    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+}
+
 # etcd_process NAME: the pid of the etcd whose --name is NAME, or nothing.
 etcd_process() {
     for candidate in $(processes etcd); do
@@ -169,6 +175,27 @@ record() {
 # docker ARGUMENT...
 docker() {
     bounded docker "$@"
+}
+
+# note_trust NOTE CA PID...: that these processes may have been started before CA was as it is now. etcd
+# and API servers read it at their start alone, so every other process has read it as it is. By pid and
+# start, since clocks may step; below /run, since both mean nothing after a reboot.
+note_trust() {
+    note=$1
+    ca=$2
+    shift 2
+    if ! {
+        mkdir -p "${note%/*}" && sum=$(sha256sum <"$ca") && echo "${sum%% *}" >"$note.new" &&
+            for process; do echo "$process $(process_start "$process")"; done >>"$note.new" &&
+            mv "$note.new" "$note"
+    }; then
+        die "that $note can't be written" "a note of what is restarted" "look at $ca and at the disk of /run, then run again"
+    fi
+}
+
+# coming FILE: what is brought beside it and not yet in its place, else itself.
+coming() {
+    if [ -f "$1.new" ]; then echo "$1.new"; else echo "$1"; fi
 }
 
 # container_exists NAME

@@ -16,8 +16,7 @@ if [ -x "$kept/stacked/etcdutl" ]; then report restore_tool yes; fi
 report_file snapshot "$state/snapshot.json"
 report_file prepared "$kept/prepared/kube-apiserver.yaml"
 for pid in $(processes kube-apiserver kube-controller-manager kube-scheduler etcd); do
-    # Field 22 of stat is the start in clock ticks since boot; the name in field 2 may hold spaces.
-    started=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
+    started=$(process_start "$pid")
     report process "$pid ${started:-0} $(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null)"
 done
 existing=$kept

@@ -1,0 +1,7 @@
+# shellcheck shell=sh
+# move-leader NAME ID: the lead of the cluster from this member to the one of that id, in hexadecimal: an
+# election without a leader would be a second without writes.
+pid=$(etcd_process "$1")
+[ -n "$pid" ] || die "no running etcd with --name=$1" "this host's member" "look at its container's log"
+use_member "$pid"
+answer=$(etcdctl_of_member move-leader "$2" 2>&1) || die "a lead that does not move to $2: $answer" "a move" "look at the members, then run again"
