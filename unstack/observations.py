@@ -11,7 +11,7 @@ import base64
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -80,6 +80,7 @@ class MasterHost:
     has_curl: bool
     free_bytes: int
     clock_offset_seconds: float
+    restoring: Restoring | None = None  # a restore of a backup that has begun and not ended
 
     def running(self, component: str) -> tuple[Process, ...]:
         """The running processes of one component."""
@@ -91,6 +92,7 @@ def read_master_host(lines: Iterable[str]) -> MasterHost:
     report = parse_report(lines)
     names = (*COMPONENTS, "etcd")
     snapshot = _only(report, "snapshot")
+    restoring = _only(report, "restoring")
     return MasterHost(
         is_root=_only(report, "user") == "0",
         live={n: report[f"live/{n}"][0] for n in names if f"live/{n}" in report},
@@ -105,6 +107,7 @@ def read_master_host(lines: Iterable[str]) -> MasterHost:
         has_curl="curl" in report,
         free_bytes=int(report["free_kilobytes"][0]) * 1024,
         clock_offset_seconds=_clock_offset(report),
+        restoring=None if restoring is None else Restoring.parse(restoring),
     )
 
 
@@ -131,6 +134,7 @@ class Restored:
     revision: int
     token: str
     database_sha256: str
+    bump: int = 0  # by which its revisions were raised; 0 after a migration
 
     @property
     def cluster(self) -> str:
@@ -164,6 +168,34 @@ class Snapshot:
             return cls(**json.loads(text))
         except TypeError as error:
             raise ValueError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """The mark on every master of a restore that has begun: which backup, and how it is restored."""
+
+    run: str  # the run that began it, whose name the data has
+    sha256: str  # of the backup
+    revision: int  # the backup's last one
+    bump: int  # by which the restored revisions are raised, the same on all members
+    in_use: bool  # API servers may have written to the restored data
+
+    @property
+    def restored_revision(self) -> int:
+        """The first revision of the restored cluster: everything below is compacted."""
+        return self.revision + self.bump
+
+    @classmethod
+    def parse(cls, text: str) -> Restoring:
+        """Read the mark. Raises ValueError when it is not ours."""
+        try:
+            return cls(**json.loads(text))
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+    def text(self) -> str:
+        """The mark as it is written."""
+        return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True)

@@ -144,3 +144,16 @@ class ObservedMemberData(FactBase[MemberData | None]):
 
     def process(self, output: list[str]) -> MemberData:
         return parsed(read_member_data, output)
+
+
+class BackupRevision(FactBase[int | None]):
+    """The last revision of the backup that a run has brought to a host, None where it can't be read."""
+
+    def command(self, data_directory: str, run: str, image: str) -> StringCommand:
+        return script("observe-backup", data_directory, run, image)
+
+    def process(self, output: list[str]) -> int:
+        def revision(lines: list[str]) -> int:
+            return int(json.loads(parse_report(lines)["status"][0])["revision"])
+
+        return parsed(revision, output)

@@ -51,8 +51,13 @@ def start_members(run: Run) -> Commands:
             f"{host.name}: found no data in {settings.etcd_data_directory}/data; expected this"
             " member's; to do: find it. No empty member was started."
         )
-    yield script(
-        "start",
+    yield script("start", *start_arguments(run))
+
+
+def start_arguments(run: Run) -> tuple[str, ...]:
+    """The arguments of start.sh on this host."""
+    settings = run.topology.settings
+    return (
         settings.etcd_config_directory,
         host.name,
         str(int(settings.start_timeout_seconds)),
@@ -78,7 +83,7 @@ def refuse_unequal(members: Mapping[str, MemberData]) -> None:
                     name,
                     f"a restored database with sha256 {sha256}" if sha256 else "no restored data",
                     "the same restored database on all members",
-                    "run the migration again; if it repeats, check that host's disk",
+                    "run the same command again; if it repeats, check that host's disk",
                 )
                 for name, sha256 in sums.items()
             ],

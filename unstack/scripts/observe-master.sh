@@ -11,6 +11,7 @@ for component in kube-apiserver kube-controller-manager kube-scheduler etcd; do
     report_file "kept/$component" "$kept/stacked/$component.yaml"
 done
 if [ -f "$kept/returning" ]; then report returning yes; fi
+report_file restoring "$kept/restoring"
 if [ -x "$kept/stacked/etcdutl" ]; then report restore_tool yes; fi
 report_file snapshot "$state/snapshot.json"
 report_file prepared "$kept/prepared/kube-apiserver.yaml"
