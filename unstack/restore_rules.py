@@ -76,9 +76,7 @@ def _backup_problems(
         )
         return
     if isinstance(backup, BackupError):
-        yield Problem(
-            "control node", backup.found, backup.expected, "choose another backup, or copy it again"
-        )
+        yield Problem("control node", backup.found, backup.expected, "choose another one, or copy it again")
         return
     if backup.version.minor_series != settings.version.minor_series:
         found, wanted = (".".join(map(str, v.minor_series)) for v in (backup.version, settings.version))
@@ -136,9 +134,7 @@ def _host_problems(cluster: Cluster, backup_bytes: int, mark: Restoring | None) 
     compose = f"{settings.etcd_config_directory}/docker-compose.yaml"
     for name, one in cluster.etcd_hosts.items():
         if one.engine is not None and not one.has_image:
-            yield Problem(
-                name, f"no image {settings.etcd_image}", "the members' image", "pull it on this host"
-            )
+            yield Problem(name, f"no image {settings.etcd_image}", "the members' image", "pull it there")
         if compose not in one.sha256:
             yield Problem(
                 name, f"no {compose}", "the member's", "make it as docs/day2.md says for a replaced member"

@@ -29,7 +29,7 @@ def refuse_to_clean_unfinished(run: Run) -> Commands:
                 name,
                 "an unfinished run",
                 "a whole control plane: every master on the same etcd, nothing fenced",
-                "finish it by deploy.py, a restore by tasks/restore_backup.py, or go back by tasks/rollback.py",
+                "finish it by deploy.py, or by tasks/restore_backup.py; or go back by tasks/rollback.py",
             )
             for name in _unfinished(run)
         ]
