@@ -10,7 +10,7 @@ from pyinfra import logger
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 
-from unstack.observations import Restoring
+from unstack.observations import COMPONENTS, Restoring, parse_report
 from unstack.operations.start import start_arguments
 from unstack.recovery import advise, on_hosts, reachable_masters, start_external
 from unstack.remote import run_script
@@ -35,29 +35,38 @@ def _after_failure(run: Run) -> None:
         logger.info("    going on with the restored data: it holds writes, or may hold them")
         start_external(run, observed, silent, ", with the restored data", AGAIN)
         return
+    kept = run.topology.settings.kept_directory
+    if not silent and all(set(COMPONENTS) <= set(one.live) for one in observed.values()):
+        # The fence had not begun to close: nothing has been stopped.
+        on_hosts(observed, lambda one: run_script(one, "end-restoring", kept))
+        return
     mark: Restoring = run.cache["restoring"]
     logger.info("    putting the data of before back: nobody has written to the restored data")
     _put_back(run, mark)
     told = ", with the data of before the restore: nothing was changed"
     if start_external(run, observed, silent, told, AGAIN) and not silent:
-        kept = run.topology.settings.kept_directory
         on_hosts(observed, lambda one: run_script(one, "end-restoring", kept))
 
 
 def _put_back(run: Run, mark: Restoring) -> None:
-    """The members on their data of before. Raises OperationError where too few of them are.
+    """The members on their data of before. Raises OperationError where no quorum of them has any.
 
-    Only with a quorum of them can no quorum of members on the restored data be.
+    Then API servers could not work, or would work with members on the restored data.
     """
     settings = run.topology.settings
     places = (settings.etcd_data_directory, settings.etcd_container, mark.run)
     names = [one.name for one in etcd_hosts()]
-    failed = on_hosts(names, lambda one: run_script(one, "put-back", *places))
-    back = [name for name in names if name not in failed]
+    back: list[str] = []
+
+    def put_back(one: Host) -> None:
+        if "data" in parse_report(run_script(one, "put-back", *places)):
+            back.append(one.name)
+
+    on_hosts(names, put_back)
     if 2 * len(back) <= len(names):
         raise OperationError(
-            f"{', '.join(sorted(failed))}: found members whose data of before could not be put back; expected"
-            f" a quorum of the {len(names)} on it; to do: mend these hosts. No API server was started"
+            f"found data of before on {', '.join(sorted(back)) or 'no host'}; expected it on most of"
+            f" the {len(names)} members' hosts; to do: mend the others. No API server was started"
         )
 
     def start(one: Host) -> None:

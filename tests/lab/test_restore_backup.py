@@ -258,7 +258,7 @@ def test_a_restore_that_fails_before_its_data_is_used_puts_the_data_of_before_ba
     for name in names:
         lab.kubectl("create", "configmap", name)
     # Somebody listens where two of the members want to, from the moment they are stopped.
-    listen = "timeout 40 socat TCP-LISTEN:2380,reuseaddr,fork /dev/null"
+    listen = "timeout 22 socat TCP-LISTEN:2380,reuseaddr,fork /dev/null"
     busy = f"until {listen}; [ $? = 124 ]; do sleep 0.02; done"
     for node in lab.etcd[1:]:
         _run(lab, node, f"systemd-run -q --collect --unit=busy sh -c '{busy}'")
@@ -269,6 +269,7 @@ def test_a_restore_that_fails_before_its_data_is_used_puts_the_data_of_before_ba
     assert names <= set(_config_maps(lab))
     _wait(lambda: len(_statuses(lab)) == len(lab.etcd), "every member answers")
     assert all(status["revision"] < MARGIN for status in _statuses(lab))
+    assert _marks(lab) == []
     lab.kubectl("delete", "configmap", *names)
     outcome = _restore(*_data(backup))
     assert outcome.status == 0, outcome.text
