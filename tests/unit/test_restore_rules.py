@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.unit.cluster import EXTERNAL, OURS, cluster, edited, etcd_host, fence
 from tests.unit.cluster import topology as a_topology
 from unstack.backup import Backup, BackupError
 from unstack.observations import MasterHost, MemberData, Restoring
+from unstack.operations.confirm import dead_nodes
 from unstack.placement import restores_begun
 from unstack.preflight import Cluster, judge
 from unstack.restore_rules import begun, is_placed, problems
@@ -161,3 +163,34 @@ def test_a_migration_is_refused_while_a_restore_is_unfinished() -> None:
     (found,) = restores_begun(masters)
     assert f"master-2: found a restore of a backup that was begun by run {MARK.run}" in str(found)
     assert found in judge(cluster(masters=masters))
+
+
+def _leases(**renewed: str) -> dict[str, object]:
+    return {
+        "items": [{"metadata": {"name": name}, "spec": {"renewTime": at}} for name, at in renewed.items()]
+    }
+
+
+def _waited_for(leases: dict[str, object], cache: dict[str, object], results: dict[str, object]) -> set[str]:
+    run = SimpleNamespace(cache=cache, results=results)
+    return {"old", "new"} - dead_nodes(run, leases, FENCE + 5, 0.0)  # type: ignore[arg-type]
+
+
+FENCE = 1_795_860_000.0  # 2026-11-28T10:00:00Z
+
+
+def test_leases_as_old_as_the_backup_do_not_make_a_node_dead() -> None:
+    restored = _leases(old="2026-11-01T00:00:00.000000Z", new="2026-11-01T00:00:00.000000Z")
+    in_restore: dict[str, object] = {"fence_started": FENCE, "restored": {"run": MARK.run}}
+    in_migration: dict[str, object] = {"fence_started": FENCE}
+    # Asked before the fence, which of them lived: the others are not waited for.
+    assert _waited_for(restored, {"live nodes": frozenset({"new"})}, in_restore) == {"new"}
+    # Nobody could be asked: all are.
+    assert _waited_for(restored, {}, in_restore) == {"old", "new"}
+    assert _waited_for(restored, {}, in_migration) == set()
+
+
+def test_the_fence_is_compared_in_the_time_of_the_hosts() -> None:
+    leases = _leases(old="2026-11-28T10:59:30.000000Z", new="2026-11-28T10:50:00.000000Z")
+    run = SimpleNamespace(cache={}, results={"fence_started": FENCE})
+    assert dead_nodes(run, leases, FENCE, 3600.0) == {"new"}  # type: ignore[arg-type]

@@ -76,7 +76,7 @@ def _await_heartbeats(run: Run, since: float) -> None:
     since += observed.clock_offset_seconds
     deadline = time.monotonic() + topology.settings.ready_timeout_seconds
     # Who was dead before can't be waited for, and is no reason to stop half-way.
-    dead = _dead(run, _object(access, NODE_LEASES), since, observed.clock_offset_seconds)
+    dead = dead_nodes(run, _object(access, NODE_LEASES), since, observed.clock_offset_seconds)
     for name in sorted(dead):
         logger.warning(f"    node {name} was silent before already; it is not waited for")
     while True:
@@ -95,7 +95,7 @@ def _await_heartbeats(run: Run, since: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _dead(run: Run, leases: dict[str, Any], since: float, offset: float) -> frozenset[str]:
+def dead_nodes(run: Run, leases: dict[str, Any], since: float, offset: float) -> frozenset[str]:
     """Nodes that were silent before the fence; restored leases, as old as the backup, don't tell."""
     live: frozenset[str] | None = run.cache.get("live nodes")
     if live is not None:
