@@ -171,6 +171,21 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class SnapshotStatus:
+    """`etcdutl snapshot status`: a hash of all that the database holds, however its pages lie."""
+
+    hash: int
+    revision: int
+    entries: int  # of all buckets in 3.5, live keys from 3.6 on
+
+    @classmethod
+    def parse(cls, text: str) -> SnapshotStatus:
+        """Read etcdutl's JSON. Raises KeyError or ValueError where it is none."""
+        found = json.loads(text)
+        return cls(found["hash"], found["revision"], found["totalKey"])
+
+
+@dataclass(frozen=True)
 class Restoring:
     """The mark on every master of a restore that has begun: which backup, and how it is restored."""
 

@@ -16,6 +16,7 @@ from unstack.observations import (
     MasterHost,
     MemberData,
     Snapshot,
+    SnapshotStatus,
     parse_report,
     read_certificates,
     read_etcd_host,
@@ -146,14 +147,11 @@ class ObservedMemberData(FactBase[MemberData | None]):
         return parsed(read_member_data, output)
 
 
-class BackupRevision(FactBase[int | None]):
-    """The last revision of the backup that a run has brought to a host, None where it can't be read."""
+class ObservedStatus(FactBase[SnapshotStatus | None]):
+    """What etcdutl reads in a snapshot or a database at rest on an etcd host, None where it can't be read."""
 
-    def command(self, data_directory: str, run: str, image: str) -> StringCommand:
-        return script("observe-backup", data_directory, run, image)
+    def command(self, data_directory: str, file: str, image: str) -> StringCommand:
+        return script("observe-snapshot-status", data_directory, file, image)
 
-    def process(self, output: list[str]) -> int:
-        def revision(lines: list[str]) -> int:
-            return int(json.loads(parse_report(lines)["status"][0])["revision"])
-
-        return parsed(revision, output)
+    def process(self, output: list[str]) -> SnapshotStatus:
+        return parsed(lambda lines: SnapshotStatus.parse(parse_report(lines)["status"][0]), output)

@@ -83,7 +83,7 @@ def refuse_unequal(members: Mapping[str, MemberData]) -> None:
                     name,
                     f"a restored database with sha256 {sha256}" if sha256 else "no restored data",
                     "the same restored database on all members",
-                    "run the same command again; if it repeats, check that host's disk",
+                    "run the migration again; if it repeats, check that host's disk",
                 )
                 for name, sha256 in sums.items()
             ],
