@@ -30,6 +30,39 @@ MARK = "/etc/kubernetes/unstack/restoring"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 SETTLED_SECONDS = 90.0
 MARGIN = 1_000_000_000
+# What pyinfra merges the hosts' operations into.
+ORDER = [
+    "Check the backup and the cluster",
+    "--- checked ---",
+    "Bring the backup to every member's host",
+    "--- brought ---",
+    "Restore the backup beside the member's data",
+    "--- restored beside ---",
+    "Compare what every member has restored",
+    "Mark the restore",
+    "=== backup ===",
+    "Fence: stop API server, controller-manager and scheduler",
+    "=== fence ===",
+    "Put the restored data in place, the member's own kept",
+    "=== place ===",
+    "Start the members on the restored data",
+    "=== start ===",
+    "Compare every member",
+    "=== prove ===",
+    "Mark the restored data as in use",
+    "--- in use ---",
+    "Start the control plane, and see it have old watches list anew",
+    "=== return ===",
+    "Write and read through every API server",
+    "--- written ---",
+    "End the restore",
+    "--- ended ---",
+    "Wait for the leases of components and nodes",
+    "Name nodes that the backup does not know",
+    "Show members, status and health",
+    "=== confirm ===",
+    "Write the run's outcome",
+]
 
 
 def _run(lab: Lab, node: Node, command: str) -> str:
@@ -191,6 +224,18 @@ def test_what_is_no_backup_is_refused_before_anything_is_stopped(
         assert "Traceback" not in outcome.text
     assert state_of(lab) == before
     assert _processes(lab) == processes
+
+
+def test_a_dry_run_lists_every_step_in_its_order_and_changes_nothing(migrated_lab: Lab, backup: Path) -> None:
+    before = state_of(migrated_lab)
+    outcome = pyinfra("--dry", "--json", *_data(backup), INVENTORY, TASK)
+    assert outcome.status == 0, outcome.text
+    plan = json.loads(outcome.stdout)["plan"]
+    assert [step["name"] for step in plan] == ORDER
+    changed = {step["name"]: set(step["hosts_with_change"]) for step in plan}
+    assert changed["Put the restored data in place, the member's own kept"] == {"etcd-1", "etcd-2", "etcd-3"}
+    assert changed["Mark the restore"] == {"master-1", "master-2", "master-3"}
+    assert state_of(migrated_lab) == before
 
 
 def test_a_restored_backup_is_the_cluster_of_then_and_no_client_keeps_what_came_later(
