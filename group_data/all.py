@@ -9,6 +9,9 @@ cluster = "prod"
 # tasks/clean.py keeps what a rollback needs; True removes that too.
 clean_rollback = False
 
+# The file on this control node that tasks/restore_backup.py restores, given with --data backup=FILE.
+backup = None
+
 # Largest tolerated difference between the clocks of any two hosts.
 maximum_clock_skew_seconds = 2.0
 

@@ -53,6 +53,9 @@ ELSEWHERE: Mapping[str, RunBy | NotRun] = {
     "pyinfra inventories/prod.py tasks/renew_ca.py": RunBy(
         "tests/lab/test_ca_rotation.py", '"tasks/renew_ca.py"'
     ),
+    "pyinfra inventories/prod.py tasks/restore_backup.py --data backup=FILE": RunBy(
+        "tests/lab/test_restore_backup.py", '"tasks/restore_backup.py"'
+    ),
     "make test": NotRun("it is what runs these tests; .ci/run calls it"),
     "kubectl get nodes -o json": RunBy("tests/lab/test_inventories.py", '"get", "nodes", "-o", "json"'),
     "pyinfra inventories/prod.py tasks/confirm.py": RunBy(UPGRADES, '"tasks/confirm.py"'),
@@ -71,5 +74,7 @@ ELSEWHERE: Mapping[str, RunBy | NotRun] = {
     "docker pull": NAMED,
     "docker compose refuses /etc/etcd/docker-compose.yaml": NAMED,
     "etcdctl snapshot save": NAMED,
+    "etcdutl snapshot restore --bump-revision ... --mark-compacted": NAMED,
+    "cp -p": NAMED,
     "kubeadm upgrade plan ... fails": NAMED,
 }

@@ -16,6 +16,8 @@ from datetime import datetime, timezone
 
 from cryptography import x509
 
+from unstack.restoring import Restoring
+
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 # Ends the run that a rehearsal's snapshot and data are noted under: no migration takes them for its own.
 REHEARSAL = "-rehearsal"
@@ -102,6 +104,7 @@ class MasterHost:
     has_curl: bool
     free_bytes: int
     clock_offset_seconds: float
+    restoring: Restoring | None = None  # a restore of a backup that has begun and not ended
 
     def running(self, component: str) -> tuple[Process, ...]:
         """The running processes of one component."""
@@ -113,6 +116,7 @@ def read_master_host(lines: Iterable[str]) -> MasterHost:
     report = parse_report(lines)
     names = (*COMPONENTS, "etcd")
     snapshot = only(report, "snapshot")
+    restoring = only(report, "restoring")
     return MasterHost(
         is_root=only(report, "user") == "0",
         live={n: report[f"live/{n}"][0] for n in names if f"live/{n}" in report},
@@ -130,6 +134,7 @@ def read_master_host(lines: Iterable[str]) -> MasterHost:
         has_curl="curl" in report,
         free_bytes=int(report["free_kilobytes"][0]) * 1024,
         clock_offset_seconds=_clock_offset(report),
+        restoring=None if restoring is None else Restoring.parse(restoring),
     )
 
 
@@ -181,6 +186,7 @@ class Restored:
     revision: int
     token: str
     database_sha256: str
+    bump: int = 0  # by which its revisions were raised; 0 after a migration
 
     @property
     def cluster(self) -> str:

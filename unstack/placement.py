@@ -95,6 +95,20 @@ def split(masters: Mapping[str, MasterHost], topology: Topology) -> list[Problem
     ]
 
 
+def restores_begun(masters: Mapping[str, MasterHost]) -> list[Problem]:
+    """A restore of a backup that has not ended: members may stand on two different data."""
+    return [
+        Problem(
+            name,
+            f"a restore of a backup that was begun by run {one.restoring.run} and not finished",
+            "none, or a finished one",
+            "run tasks/restore_backup.py with the same backup, which finishes it",
+        )
+        for name, one in masters.items()
+        if one.restoring is not None
+    ]
+
+
 def phase_of(placements: Iterable[Placement]) -> Phase:
     """The phase of a cluster whose masters stand like this."""
     found = set(placements)

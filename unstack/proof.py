@@ -35,7 +35,7 @@ class Proof:
         + expected: (name, peer URLs) of each member that the new cluster is to have
         """
         yield from self._equal_contents()
-        yield from self._membership(expected)
+        yield from self.membership_problems(expected)
 
     def _equal_contents(self) -> Iterator[Problem]:
         # HashKV is comparable only at equal compact revisions, which are compared with it.
@@ -50,7 +50,8 @@ class Proof:
                     AGAIN,
                 )
 
-    def _membership(self, expected: Set[tuple[str, tuple[str, ...]]]) -> Iterator[Problem]:
+    def membership_problems(self, expected: Set[tuple[str, tuple[str, ...]]]) -> Iterator[Problem]:
+        """What keeps the new side from being one healthy cluster of the `expected` members."""
         # A member of another cluster would be told by its cluster id, whatever it names its leader.
         leaders = {(status.cluster_id, status.leader) for status in self.new.values()}
         if len(leaders) != 1 or any(leader == 0 for _, leader in leaders):

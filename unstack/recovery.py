@@ -38,12 +38,11 @@ def after_failure(run: Run) -> None:
         _after_failure(run)
     except Exception as error:
         logger.error(f"    {error}")
-        _advise("the control plane could not be made whole", "mend that, then run deploy.py again")
+        advise("the control plane could not be made whole", "mend that, then run deploy.py again")
 
 
 def _after_failure(run: Run) -> None:
-    observed = {name: one for name, one in on_each(masters(), lambda h: _observe(h, run)).items() if one}
-    silent = sorted({one.name for one in run.topology.masters} - set(observed))
+    observed, silent = reachable_masters(run)
     if "returning" in run.results or any(one.is_returning for one in observed.values()):
         return _finish_rollback(run, observed, silent)
     external = [name for name, one in observed.items() if _placement(name, one, run) is Placement.EXTERNAL]
@@ -63,17 +62,23 @@ def _after_failure(run: Run) -> None:
     timeout = str(int(settings.fence_timeout_seconds))
     for name in external:
         run.note_api_server(name, "taken away")
-    failed = _on_hosts(external, lambda one: run_script(one, "withdraw", *places, timeout))
+    failed = on_hosts(external, lambda one: run_script(one, "withdraw", *places, timeout))
     # Where none of their API servers runs any more, this answer is the last. And before the first
     # stacked one starts, every master has its old manifest: a kill in between leaves all fenced.
     if not failed and external and not has_writes(run, observed):
-        failed = _on_hosts(external, lambda one: run_script(one, "take-old", places[1]))
+        failed = on_hosts(external, lambda one: run_script(one, "take-old", places[1]))
     elif external:
         failed = set(external)
     if failed:
         now = on_each(masters(), lambda h: _observe(h, run))
         return _forward(run, {name: one for name, one in now.items() if one}, silent)
     return bring_back(run, observed, silent)
+
+
+def reachable_masters(run: Run) -> tuple[dict[str, MasterHost], list[str]]:
+    """(the masters that answer, as they stand now; the names of those that don't)."""
+    observed = {name: one for name, one in on_each(masters(), lambda h: _observe(h, run)).items() if one}
+    return observed, sorted({one.name for one in run.topology.masters} - set(observed))
 
 
 def may_write(name: str, run: Run) -> bool:
@@ -133,9 +138,9 @@ def bring_back(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[st
         arguments = await_arguments(manifest, READY_SECONDS)[1:5]
         run_script(one, "api-write", *arguments, f"unstack-{run.id.lower()}-{one.name.lower()}")
 
-    failed = _on_hosts(observed, one_back)
+    failed = on_hosts(observed, one_back)
     aside = (settings.etcd_data_directory, settings.etcd_config_directory, settings.etcd_container)
-    _on_hosts((one.name for one in etcd_hosts()), lambda one: run_script(one, "set-aside", *aside, run.id))
+    on_hosts((one.name for one in etcd_hosts()), lambda one: run_script(one, "set-aside", *aside, run.id))
     whole = [name for name in ready if name not in failed]
     # The longest it can be: an API server that the fence never stopped has served on.
     fenced = run.results.get("fence_started")
@@ -143,13 +148,13 @@ def bring_back(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[st
     run.journal.record("way back", to="stacked", masters=whole, missing=silent, away_seconds=away)
     told = f" the API was away for at most {away} s;" if away is not None else ""
     if whole:
-        _advise(
+        advise(
             f"the old control plane is back on {', '.join(whole)}; each API server wrote to the stacked"
             f" etcd;{told} nothing was lost",
             "mend what failed, then run deploy.py again",
         )
     else:
-        _advise(
+        advise(
             f"no API server could be brought back on {', '.join(observed) or 'any master'}",
             "mend what is told above; tasks/rollback.py tries again",
         )
@@ -161,6 +166,26 @@ def _forward(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[str]
     logger.info(
         "    going on with the new control plane: the external cluster holds writes, or may hold them"
     )
+    start_external(
+        run,
+        observed,
+        silent,
+        "; going back by itself would lose what was written there",
+        "mend what failed, then run deploy.py again, or tasks/rollback.py to go back with all writes",
+    )
+    _name_silent(silent)
+
+
+def start_external(
+    run: Run, observed: Mapping[str, MasterHost], silent: Sequence[str], told: str, to_do: str
+) -> bool:
+    """The control plane on the external etcd on every master that can run it; True where that is all.
+
+    + observed: the masters that can be reached
+    + silent: those that can't
+    + told: what is said besides of where it runs
+    + to_do: what the operator is told to do
+    """
     ready: list[str] = []
 
     def carry_on(one: Host) -> None:
@@ -174,14 +199,11 @@ def _forward(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[str]
         _await_control_plane(one, run)
         ready.append(one.name)
 
-    _on_hosts(observed, carry_on)
+    on_hosts(observed, carry_on)
     run.journal.record("way back", to="external", masters=ready, missing=silent)
-    _advise(
-        f"the control plane runs on the external etcd on {', '.join(sorted(ready)) or 'no master'};"
-        " going back by itself would lose what was written there",
-        "mend what failed, then run deploy.py again, or tasks/rollback.py to go back with all writes",
-    )
-    _name_silent(silent)
+    on = ", ".join(sorted(ready)) or "no master"
+    advise(f"the control plane runs on the external etcd on {on}{told}", to_do)
+    return len(ready) == len(run.topology.masters)
 
 
 def _finish_rollback(run: Run, observed: Mapping[str, MasterHost], silent: Sequence[str]) -> None:
@@ -195,9 +217,9 @@ def _finish_rollback(run: Run, observed: Mapping[str, MasterHost], silent: Seque
         _await_control_plane(one, run)
         ready.append(one.name)
 
-    _on_hosts(observed, carry_on)
+    on_hosts(observed, carry_on)
     run.journal.record("way back", to="stacked", masters=ready, missing=silent)
-    _advise(
+    advise(
         f"the control plane runs on the stacked etcd on {', '.join(sorted(ready)) or 'no master'}",
         "mend what failed, then run tasks/rollback.py again",
     )
@@ -231,7 +253,7 @@ def _placement(name: str, observed: MasterHost, run: Run) -> Placement:
     return placed(name, observed, run.topology).placement
 
 
-def _on_hosts(names: Iterable[str], work: Callable[[Host], object]) -> set[str]:
+def on_hosts(names: Iterable[str], work: Callable[[Host], object]) -> set[str]:
     """`work` on these hosts at once; whose fails is told and returned, and hinders no other."""
     failed = set()
 
@@ -248,8 +270,9 @@ def _on_hosts(names: Iterable[str], work: Callable[[Host], object]) -> set[str]:
 
 def _name_silent(silent: Iterable[str]) -> None:
     for name in silent:
-        _advise(f"{name} could not be reached", f"look at {name}; then run deploy.py again")
+        advise(f"{name} could not be reached", f"look at {name}; then run deploy.py again")
 
 
-def _advise(found: str, action: str) -> None:
+def advise(found: str, action: str) -> None:
+    """Tell the operator what stands now, and what to do."""
     logger.warning(f"--> {found}; to do: {action}")

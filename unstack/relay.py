@@ -7,7 +7,8 @@ moment, and can skip a file that changed under the same name (docs/decisions.md)
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -40,6 +41,15 @@ def relay_file(
     Returns {target name: sha256 of what its disk holds, in hexadecimal}. Raises OperationError
     naming the host whose side failed; a target then holds no file of the target's name.
     """
+    return _stream(_read(source, READ.format(path=shlex.quote(path))), size, targets, target_path)
+
+
+def send_file(path: Path, size: int, targets: Sequence[Host], target_path: str) -> dict[str, str]:
+    """Copy a file of this control node, of `size` bytes, as `relay_file` does."""
+    return _stream(_read_local(path), size, targets, target_path)
+
+
+def _stream(chunks: Iterable[bytes], size: int, targets: Sequence[Host], target_path: str) -> dict[str, str]:
     queues: dict[str, Queue[bytes | None]] = {
         target.name: Queue(maxsize=CHUNKS_IN_FLIGHT) for target in targets
     }
@@ -50,7 +60,7 @@ def relay_file(
     read = 0
     try:
         with waiting(", ".join(queues), "waiting for the copy of the snapshot") as wait:
-            for chunk in _read(source, READ.format(path=shlex.quote(path))):
+            for chunk in chunks:
                 for name, queue in queues.items():
                     _offer(queue, writers[name], chunk)
                 read += len(chunk)
@@ -91,6 +101,18 @@ def _read(host: Host, command: str) -> Iterator[bytes]:
         _finish(host, channel, channel.recv_stderr(CHUNK_BYTES))
     finally:
         channel.close()
+
+
+def _read_local(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        raise OperationError(
+            f"control node: found {path}: {error.strerror}; expected a readable file; to do: mend that, then"
+            " run again"
+        ) from None
 
 
 def _write(host: Host, command: str, chunks: Queue[bytes | None]) -> str:

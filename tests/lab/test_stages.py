@@ -47,5 +47,5 @@ def test_every_stage_of_the_deploy_is_a_task() -> None:
         f"tasks/{stage}.py" for stage in STAGES
     ]
     before, after = {"plan", "rehearse"}, {"rollback", "clean", "status", "probe", "decommission"}
-    others = {*before, *after, "renew", "renew_ca"}
+    others = {*before, *after, "renew", "renew_ca", "restore_backup"}
     assert {path.stem for path in Path(REPOSITORY / "tasks").glob("*.py")} == {*STAGES, *others}

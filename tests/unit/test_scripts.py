@@ -9,26 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.scripts import run_here
 from unstack.observations import parse_report, read_etcd_host, read_files, read_master_host
 from unstack.scripts import script
 
 SCRIPTS = Path(__file__).parents[2] / "unstack/scripts"
 
 
-def _run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = script(name, *arguments).get_raw_value()
-    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
-
-
 def test_arguments_never_become_shell(tmp_path: Path) -> None:
     evil = f"$(touch {tmp_path}/a)'`touch {tmp_path}/b`\"; touch {tmp_path}/c #"
-    done = _run("observe-master", str(tmp_path), evil, evil)
+    done = run_here("observe-master", str(tmp_path), evil, evil)
     assert not list(tmp_path.iterdir()), done
 
 
 def test_reports_manifests_and_a_clock(tmp_path: Path) -> None:
     (tmp_path / "kube-apiserver.yaml").write_text("kind: Pod\n# äöü\n")
-    done = _run("observe-master", str(tmp_path), str(tmp_path / "kept"), str(tmp_path / "state"))
+    done = run_here("observe-master", str(tmp_path), str(tmp_path / "kept"), str(tmp_path / "state"))
     assert done.returncode == 0, done.stderr
     master = read_master_host(done.stdout.splitlines())
     assert master.live["kube-apiserver"] == "kind: Pod\n# äöü\n"
@@ -40,7 +36,7 @@ def test_reports_manifests_and_a_clock(tmp_path: Path) -> None:
 def test_tells_foreign_data_from_its_own(tmp_path: Path) -> None:
     for name in ("snapshot-1.db", "restoring-1", "previous-1", "lost+found", "somebody.txt"):
         (tmp_path / name).mkdir()
-    done = _run("observe-etcd-host", str(tmp_path), str(tmp_path / "etc"), "image:v1", "etcd", "1")
+    done = run_here("observe-etcd-host", str(tmp_path), str(tmp_path / "etc"), "image:v1", "etcd", "1")
     assert done.returncode == 0, done.stderr
     host = read_etcd_host(done.stdout.splitlines())
     assert [Path(path).name for path in host.foreign] == ["somebody.txt"]
@@ -76,7 +72,9 @@ def test_a_fence_holds_only_when_the_processes_are_gone(tmp_path: Path) -> None:
 
 def test_a_changed_snapshot_is_not_restored(tmp_path: Path) -> None:
     (tmp_path / "snapshot-r.db").write_bytes(b"changed")
-    done = _run("restore", str(tmp_path), "r", "00", "1", "token", "image:v1", "n", "https://n:2380", "n=u")
+    done = run_here(
+        "restore", str(tmp_path), "r", "00", "1", "token", "image:v1", "n", "https://n:2380", "n=u"
+    )
     assert done.returncode == 1
     assert "sha256 differs" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["snapshot-r.db"]
@@ -90,7 +88,7 @@ def test_scripts_are_posix_shell(path: Path) -> None:
 
 
 def test_parses_what_a_report_line_is(tmp_path: Path) -> None:
-    done = _run("observe-member-data", str(tmp_path), "no-such-container")
+    done = run_here("observe-member-data", str(tmp_path), "no-such-container")
     assert parse_report(done.stdout.splitlines()) == {"container": ("",)}
 
 
@@ -126,7 +124,7 @@ def test_data_is_set_aside_beside_what_the_same_run_has_set_aside_before(tmp_pat
     for name in ("data", "previous-r"):
         (tmp_path / name / "member").mkdir(parents=True)
     (tmp_path / "restored.json").write_text("{}")
-    done = _run("set-aside", str(tmp_path), str(tmp_path / "etc"), "no-such-container", "r")
+    done = run_here("set-aside", str(tmp_path), str(tmp_path / "etc"), "no-such-container", "r")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "previous-r",
@@ -140,7 +138,7 @@ def test_names_files_with_their_sums_and_nothing_below(tmp_path: Path) -> None:
     (tmp_path / "large.db").write_bytes(b"\0" * (2**20 + 1))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "deeper").write_text("")
-    done = _run("observe-files", str(tmp_path / "a file"), str(tmp_path), str(tmp_path / "absent"))
+    done = run_here("observe-files", str(tmp_path / "a file"), str(tmp_path), str(tmp_path / "absent"))
     assert done.returncode == 0, done.stderr
     found = read_files(done.stdout.splitlines())
     assert found.text == "text\n"
@@ -148,7 +146,7 @@ def test_names_files_with_their_sums_and_nothing_below(tmp_path: Path) -> None:
         str(tmp_path / "a file"): hashlib.sha256(b"text\n").hexdigest(),
         str(tmp_path / "large.db"): "large",
     }
-    assert read_files(_run("observe-files", "", str(tmp_path / "absent")).stdout.splitlines()).sums == {}
+    assert read_files(run_here("observe-files", "", str(tmp_path / "absent")).stdout.splitlines()).sums == {}
 
 
 def _keep(directory: Path, *names: str) -> None:
@@ -163,11 +161,11 @@ def test_clean_leaves_no_empty_directory_of_a_fence(tmp_path: Path) -> None:
     _keep(kept, "stacked/etcd.yaml", "prepared/kube-apiserver.yaml", "rolled-back-r/etcd.yaml")
     (kept / "fenced").mkdir()
     arguments = (str(kept), str(tmp_path / "state"), str(tmp_path / "data"))
-    done = _run("clean-master", *arguments, "rest")
+    done = run_here("clean-master", *arguments, "rest")
     assert done.returncode == 0, done.stderr
     assert [path.name for path in kept.iterdir()] == ["stacked"]
     for _ in range(2):  # also where nothing is left to be removed
-        done = _run("clean-master", *arguments, "all")
+        done = run_here("clean-master", *arguments, "all")
         assert done.returncode == 0, done.stderr
         assert not kept.exists()
 
@@ -175,6 +173,6 @@ def test_clean_leaves_no_empty_directory_of_a_fence(tmp_path: Path) -> None:
 def test_clean_removes_nothing_that_is_fenced(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     _keep(kept, "fenced/kube-apiserver.yaml")
-    done = _run("clean-master", str(kept), str(tmp_path / "state"), str(tmp_path / "data"), "all")
+    done = run_here("clean-master", str(kept), str(tmp_path / "state"), str(tmp_path / "data"), "all")
     assert done.returncode == 0, done.stderr
     assert (kept / "fenced/kube-apiserver.yaml").read_text() == "kind: Pod\n"

@@ -35,3 +35,17 @@ class MemberTables(FactBase[tuple[str, ...] | None]):
 
     def process(self, output: list[str]) -> tuple[str, ...]:
         return parsed(lambda lines: parse_report(lines)["tables"], output)
+
+
+class FirstWatchAnswer(FactBase[dict[str, Any] | None]):
+    """What a master's own API server answers a watch first; {} where it only waits, None if unread."""
+
+    def command(self, access: ApiAccess, path: str) -> StringCommand:
+        return script("observe-watch", access.url, access.ca, access.certificate, access.key, path)
+
+    def process(self, output: list[str]) -> dict[str, Any]:
+        def read(lines: list[str]) -> dict[str, Any]:
+            value: dict[str, Any] = json.loads(parse_report(lines)["answer"][0] or "{}")
+            return value
+
+        return parsed(read, output)

@@ -25,6 +25,7 @@ from unstack.observations import (
     read_member_data,
 )
 from unstack.remains import Remains, read_remains
+from unstack.restoring import SnapshotStatus
 from unstack.scripts import script
 from unstack.trust import Trust, read_trust
 
@@ -202,3 +203,13 @@ class ObservedFiles(FactBase[FilesOnDisk | None]):
 
     def process(self, output: list[str]) -> FilesOnDisk:
         return parsed(read_files, output)
+
+
+class ObservedStatus(FactBase[SnapshotStatus | None]):
+    """What etcdutl reads in a snapshot or a database at rest on an etcd host, None where it can't be read."""
+
+    def command(self, data_directory: str, file: str, image: str) -> StringCommand:
+        return script("observe-snapshot-status", data_directory, file, image)
+
+    def process(self, output: list[str]) -> SnapshotStatus:
+        return parsed(lambda lines: SnapshotStatus.parse(parse_report(lines)["status"][0]), output)

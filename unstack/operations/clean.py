@@ -29,7 +29,7 @@ def refuse_to_clean_unfinished(run: Run) -> Commands:
                 name,
                 "an unfinished run",
                 "a whole control plane: every master on the same etcd, nothing fenced",
-                "finish it by deploy.py, or go back by tasks/rollback.py",
+                "finish it by deploy.py, or by tasks/restore_backup.py; or go back by tasks/rollback.py",
             )
             for name in _unfinished(run)
         ]
@@ -48,7 +48,7 @@ def _unfinished(run: Run) -> list[str]:
     return sorted(
         name
         for name, one in masters.items()
-        if one.is_returning or one.fenced or not set(COMPONENTS) <= set(one.live)
+        if one.is_returning or one.restoring or one.fenced or not set(COMPONENTS) <= set(one.live)
     )
 
 

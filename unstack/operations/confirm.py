@@ -116,11 +116,14 @@ def _is_due(run: Run) -> bool:
 
 def _await_heartbeats(run: Run, since: float) -> None:
     topology = run.topology
-    access = access_of(host.name, observe_master(host, topology), topology)
+    observed = observe_master(host, topology)
+    access = access_of(host.name, observed, topology)
+    # Leases carry the time of the cluster's hosts, whose clocks agree; this control node's may not.
+    since += observed.clock_offset_seconds
     limit = topology.settings.ready_timeout_seconds
     deadline = time.monotonic() + limit
     # Who was dead before can't be waited for, and is no reason to stop half-way.
-    dead = dead_before(_object(access, NODE_LEASES), run.results.get("fence_started", since))
+    dead = dead_nodes(run, _object(access, NODE_LEASES), since, observed.clock_offset_seconds)
     for name in sorted(dead):
         logger.warning(f"    node {name} was silent before already; it is not waited for")
     with waiting(host.name, "waiting for leases to be renewed", limit) as wait:
@@ -139,6 +142,17 @@ def _await_heartbeats(run: Run, since: float) -> None:
                     " expected one by each; to do: look at these components' logs. The API servers work"
                 )
             time.sleep(POLL_SECONDS)
+
+
+def dead_nodes(run: Run, leases: dict[str, Any], since: float, offset: float) -> frozenset[str]:
+    """Nodes that were silent before the fence; restored leases, as old as the backup, don't tell."""
+    live: frozenset[str] | None = run.cache.get("live nodes")
+    if live is not None:
+        return frozenset(lease["metadata"]["name"] for lease in leases.get("items", ())) - live
+    if run.results.get("restored"):
+        return frozenset()
+    started = run.results.get("fence_started")
+    return dead_before(leases, since if started is None else started + offset)
 
 
 def _object(access: Any, path: str) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from unstack.guard import Commands, is_executing, step
 from unstack.manifest import ApiServerManifest, same_urls
 from unstack.observations import COMPONENTS, MasterHost
 from unstack.operations.prepare import new_manifest
-from unstack.placement import Placed, Placement
-from unstack.run import Run
+from unstack.placement import Placed, Placement, restores_begun
+from unstack.run import Run, refusal
 from unstack.scripts import script
 from unstack.topology import Topology
 
@@ -60,6 +60,8 @@ def check_prepared(run: Run) -> Commands:
     """
     topology = run.topology
     observed = known_masters(run)[host.name]
+    if problems := restores_begun({host.name: observed}):
+        raise refusal(problems)
     if is_executing():
         refuse_edited(host.name, observed, placed(host.name, observed, topology), topology)
     host.noop("the new manifest is made from the old one as it is")

@@ -34,6 +34,7 @@ def write_outcome(run: Run) -> Commands:
             "fenced_revision": run.results.get("fenced_revision"),
             "cutover_started": run.results["cutover_started"],
             "proof": run.results.get("proof"),
+            "restored": run.results.get("restored"),
         }
         directory = private_directory(run.directory / "runs" / run.id)
         write_private(directory / "outcome.json", json.dumps(outcome, indent=2) + "\n")

@@ -26,7 +26,7 @@ from unstack.manifest import ManifestError, with_kept_etcd
 from unstack.observations import COMPONENTS, MasterHost
 from unstack.operations.cutover import await_arguments, controllers_arguments
 from unstack.operations.pki import KEY_MODE, put_file
-from unstack.placement import Placement, split
+from unstack.placement import Placement, restores_begun, split
 from unstack.problems import Problem
 from unstack.recovery import after_failure, bring_back
 from unstack.run import Run, read, refusal
@@ -75,7 +75,7 @@ def find_way_back(run: Run) -> Commands:
         host.noop(f"the way back is found from {run.lead()}")
         return
     try:
-        problems = split(known_masters(run), run.topology)
+        problems = [*split(known_masters(run), run.topology), *restores_begun(known_masters(run))]
     except ManifestError as error:
         raise OperationError(f"{host.name}: {error}") from None
     if problems:

@@ -51,8 +51,13 @@ def start_members(run: Run) -> Commands:
             f"{host.name}: found no data in {settings.etcd_data_directory}/data; expected this"
             " member's; to do: find it. No empty member was started."
         )
-    yield script(
-        "start",
+    yield script("start", *start_arguments(run))
+
+
+def start_arguments(run: Run) -> tuple[str, ...]:
+    """The arguments of start.sh on this host."""
+    settings = run.topology.settings
+    return (
         settings.etcd_config_directory,
         host.name,
         str(int(settings.start_timeout_seconds)),

@@ -41,7 +41,8 @@ def _lines(run: Run) -> Iterator[str]:
     yield f"{topology.settings.cluster}: {phase.value}"
     for name, one in masters.items():
         here = placed(name, one, topology)
-        marks = [word for word, is_so in (("fenced", one.fenced), ("returning", one.is_returning)) if is_so]
+        states = (("fenced", one.fenced), ("returning", one.is_returning), ("restoring", one.restoring))
+        marks = [word for word, is_so in states if is_so]
         if here.placement is Placement.EXTERNAL:
             marks += [problem.found for problem in withdrawn(name, one)]
         yield f"{name}: API server on {', '.join(here.manifest.etcd_servers)}{_bracketed(marks)}"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from unstack.api_access import api_access
 from unstack.manifest import ManifestError, flag, read_etcd, same_urls
 from unstack.observations import COMPONENTS
-from unstack.placement import Placement, external_manifest, place, split
+from unstack.placement import Placement, external_manifest, place, restores_begun, split
 from unstack.preflight.cluster import Cluster
 from unstack.problems import Problem
 
@@ -149,6 +149,11 @@ def no_rollback_is_unfinished(cluster: Cluster) -> Iterator[Problem]:
                 "none, or a finished one",
                 "run tasks/rollback.py, which finishes it",
             )
+
+
+def no_restore_is_unfinished(cluster: Cluster) -> Iterator[Problem]:
+    """Starting API servers now would decide between two data that only the restore knows of."""
+    yield from restores_begun(cluster.masters)
 
 
 def one_side_only(cluster: Cluster) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ ALWAYS: tuple[Rule, ...] = (
     control_plane.api_servers_use_a_known_etcd,
     control_plane.curl_is_there,
     control_plane.no_rollback_is_unfinished,
+    control_plane.no_restore_is_unfinished,
     control_plane.one_side_only,
     etcd_hosts.engine_and_compose_work,
 )

@@ -18,6 +18,8 @@ def read_ending(source: Source, outages: Sequence[Outage]) -> Ending:
     own = source.own()
     stopped = _last(own, "stopped")
     back = _last(own, "way back")
+    if source.is_restore:
+        return _restored(source, stopped, back, _away(outages))
     if stopped is not None:
         return _stopped(source, _INCLUDED.sub(r"\1, ", masked(str(stopped["reason"]))), back, _away(outages))
     if source.is_rollback:
@@ -81,6 +83,27 @@ def _rolled_back(source: Source, back: Line | None, away: str) -> Ending:
         return Ending("rolled back", _sentence(sentence, away), STACKED, STACKED, False)
     sentence = "Rolled back: the control plane runs on the stacked etcd, with everything written since"
     return Ending("rolled back", _sentence(sentence, away), EXTERNAL, STACKED, False)
+
+
+def _restored(source: Source, stopped: Line | None, back: Line | None, away: str) -> Ending:
+    """Where the cluster is on the external etcd before and after, whichever data that has."""
+    if stopped is None:
+        told = source.results["restored"]
+        sentence = (
+            f"Restored: the external etcd holds the backup {told['file']}, whose revision {told['revision']}"
+        )
+        sentence += f" became {told['revision'] + told['bump']}"
+        return Ending("restored", _sentence(sentence, away), EXTERNAL, EXTERNAL, True)
+    reason = _INCLUDED.sub(r"\1, ", masked(str(stopped["reason"])))
+    if back is None:
+        changed = "" if away else "no control plane had to be brought back"
+        return Ending(
+            "stopped", _sentence(f"The restore was stopped, because {reason}", changed, away), "", "", False
+        )
+    data = "the restored data" if source.results.get("restored data is in use") else "the data of before"
+    on = f"the control plane runs on {data} on {', '.join(sorted(back['masters'])) or 'no master'}"
+    sentence = f"The restore was stopped: {on}"
+    return Ending("went on", _sentence(sentence, away, reason), EXTERNAL, EXTERNAL, True)
 
 
 def _away(outages: Sequence[Outage]) -> str:

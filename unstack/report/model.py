@@ -161,7 +161,7 @@ class Version:
 class Ending:
     """How the run ended.
 
-    `result` is "migrated", "nothing to do", "done", "brought back", "went on", "rolled back" or
+    `result` is "migrated", "nothing to do", "done", "brought back", "restored", "went on", "rolled back" or
     "stopped"; `before` and `after` are where the control plane keeps its state, "stacked",
     "external" or "" where this run did not find out. `stacked_at_rest`: its etcd was stopped.
     """

@@ -41,6 +41,9 @@ def what_was_kept(source: Source, ending: Ending) -> Iterator[Kept]:
     if ending.result == "rolled back" and ending.before == "external":
         path = f"/var/lib/etcd/.unstack-previous-{source.run}, or where etcd.yaml says"
         yield Kept("the stacked members' data from before the rollback", masters, path)
+    if ending.result == "restored":
+        aside = f"{settings.etcd_data_directory}/previous-{source.results['restored']['run']}"
+        yield Kept("the members' data from before the restore", members, aside)
     for line in source.own():
         if line["event"] == "snapshot" and not source.is_rehearsal:
             yield Kept(

@@ -59,6 +59,11 @@ class Source:
         """True for tasks/rehearse.py."""
         return "rehearsal" in self.planned
 
+    @property
+    def is_restore(self) -> bool:
+        """True for tasks/restore_backup.py."""
+        return "backup" in self.planned
+
 
 def written(line: Line) -> float:
     """The time of a line, in seconds since the epoch."""

@@ -172,6 +172,43 @@ record() {
         die "that $1/$2 can't be written" "the note" "look at its disk, then run again"
 }
 
+# etcdutl_of_image DATA IMAGE ARGUMENT...: the target's own etcdutl: a snapshot is restored by the version
+# that will serve it. The copy that prepare made needs no container, whose start takes longer than the
+# restore.
+etcdutl_of_image() {
+    etcdutl_data=$1
+    etcdutl_image=$2
+    shift 2
+    if [ -x "$etcdutl_data/etcdutl" ]; then
+        "$etcdutl_data/etcdutl" "$@"
+    else
+        # Not bounded as other calls of the engine are: a large database takes its time. An engine
+        # that hangs is found by the call before.
+        docker version >/dev/null || return
+        command docker run --rm --network none --user 0:0 --entrypoint etcdutl \
+            --volume "$etcdutl_data:$etcdutl_data" "$etcdutl_image" "$@"
+    fi
+}
+
+# place_data DATA RUN: what RUN has restored becomes the member's data; what was there is kept as
+# previous-RUN. What a kill has left half-way is completed.
+place_data() {
+    [ -d "$1/restoring-$2" ] || die "no $1/restoring-$2" "data that run $2 has restored" "run the same task again"
+    if [ -d "$1/data" ]; then
+        mv -T "$1/data" "$1/previous-$2" ||
+            die "that $1/data can't be moved" "a rename" "look at its disk, then run again"
+    fi
+    # The note first: data without a note counts as somebody's and is never touched.
+    if [ -f "$1/restoring-$2.json" ]; then
+        if [ -f "$1/restored.json" ] && [ ! -f "$1/previous-$2.json" ]; then
+            mv "$1/restored.json" "$1/previous-$2.json" || die "that $1/restored.json can't be moved" "a rename" "look at its disk, then run again"
+        fi
+        mv "$1/restoring-$2.json" "$1/restored.json" || die "that $1/restored.json can't be written" "a rename" "look at its disk, then run again"
+    fi
+    mv -T "$1/restoring-$2" "$1/data" ||
+        die "that $1/restoring-$2 can't be put in place" "a rename" "look at its disk, then run again"
+}
+
 # docker ARGUMENT...
 docker() {
     bounded docker "$@"

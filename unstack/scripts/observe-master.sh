@@ -11,7 +11,7 @@ for component in kube-apiserver kube-controller-manager kube-scheduler etcd; do
     report_file "kept/$component" "$kept/stacked/$component.yaml"
 done
 if [ -f "$kept/returning" ]; then report returning yes; fi
-for mark in confirmed decommissioning decommissioned; do report_file "$mark" "$kept/$mark"; done
+for mark in confirmed decommissioning decommissioned restoring; do report_file "$mark" "$kept/$mark"; done
 if [ -x "$kept/stacked/etcdutl" ]; then report restore_tool yes; fi
 report_file snapshot "$state/snapshot.json"
 report_file prepared "$kept/prepared/kube-apiserver.yaml"
