@@ -20,6 +20,7 @@ WAITS = {
     "kubeadm-plan": "kubeadm upgrade plan",
     "pod-probe": "pods to run, and to be gone",
     "probe-namespace": "the namespace of the probe",
+    "restart-apiserver": "kube-apiserver to end",
     "retire": "the stacked etcd to end",
     "start": "the member to be healthy",
     "start-controllers": "kube-controller-manager and kube-scheduler to run",
