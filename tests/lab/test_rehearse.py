@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from demo.hosts import on_all
 from demo.objects import create_namespace, listed, missing
 from demo.writers import LOAD_BALANCER, Writers
 from faults.runs import JOURNAL, Run
-from lab import Lab
+from lab import Lab, health
 from lab.state import KUBECONFIG
 from tests.commands import REPOSITORY, Outcome, pyinfra
 
@@ -100,10 +101,8 @@ def _restart_api_servers(lab: Lab) -> None:
     # Not together with their etcd, which a reset has just started.
     time.sleep(20)
     on_all(lab, lab.masters, "docker stop -t 20 $(docker ps --quiet --filter name=k8s_kube-apiserver)")
-    for node in lab.masters:
-        ready = f"until curl -sk --max-time 2 https://{node.ip}:6443/readyz | grep -x ok; do sleep 0.5; done"
-        status, output = lab.exec(node, f"timeout 90 sh -c '{ready}'")
-        assert status == 0, output
+    # Controller-manager and scheduler may have been restarted with it.
+    health.wait(lab, 120.0, datetime.now(timezone.utc))
 
 
 @pytest.fixture(scope="module")

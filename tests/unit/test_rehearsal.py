@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.unit.cluster import (
     master,
     topology,
 )
-from unstack.observations import EtcdHost, MasterHost, read_etcd_host
+from unstack.observations import EtcdHost, MasterHost, parse_report, read_etcd_host
 from unstack.operations.rehearse import begun
 from unstack.rehearsal import START_SECONDS, expect, read_api_server_start, with_lasting_leases
 from unstack.report.build import build
@@ -61,6 +62,28 @@ def _docker(moment: str) -> str:
 )
 def test_an_api_servers_start_is_read_from_its_log_of_either_runtime(line: str) -> None:
     assert read_api_server_start(_started(line)) == 5.25
+
+
+def test_a_host_reports_when_its_api_server_and_its_member_began(tmp_path: Path) -> None:
+    """In a process namespace of its own: this host may run a real control plane."""
+    for name in ("kube-apiserver", "etcd"):
+        (tmp_path / name).symlink_to("/bin/sh")
+    observe = script("observe-apiserver-start", "m1").get_raw_value()
+    beside = f"{tmp_path}/kube-apiserver -c 'sleep 30; :' & {tmp_path}/etcd -c 'sleep 30; :' --name=m1 &"
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", f"{beside} sleep 0.5; {observe}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    report = parse_report(done.stdout.splitlines())
+    now, up, per_second = map(float, report["boot"][0].split())
+    for name in ("kube-apiserver", "etcd"):
+        assert abs(now - up + float(report[name][0]) / per_second - time.time()) < 10
+    # They began together, which is no start to be taken.
+    assert read_api_server_start(done.stdout.splitlines()) is None
 
 
 @pytest.mark.parametrize("etcd", [95.0, 101.0])
