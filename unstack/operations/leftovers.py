@@ -95,7 +95,7 @@ def _mirror_pods(run: Run) -> tuple[str, ...]:
     lead = run.lead()
     access = access_of(lead, known_masters(run)[lead], run.topology)
     pods = read([inventory.get_host(lead)], ApiObject, access=access, path=ETCD_PODS)[lead]
-    found = [one["metadata"] for one in pods["items"]]
+    found = [one["metadata"] for one in pods.get("items") or ()]
     return tuple(str(one["name"]) for one in found if MIRROR in (one.get("annotations") or {}))
 
 
