@@ -67,7 +67,6 @@ def check_backup(run: Run) -> Commands:
     if is_executing() and mark is not None:
         logger.info(f"    going on with the restore that run {mark.run} has begun")
         run.cache["restoring"] = mark
-        _note(run, mark)
     elif is_executing():
         _note_live_nodes(run)
     host.noop("the backup is whole, and the cluster can be restored to it")
@@ -125,6 +124,7 @@ def bring_backup(run: Run) -> Commands:
 def _bring(run: Run) -> None:
     settings, backup, mark = run.topology.settings, _backup(run), mark_of(run)
     if mark is not None and mark.in_use:
+        _note(run, mark)
         return
     run_id = run.id if mark is None else mark.run
     data = observe_member_data(etcd_hosts(), run.topology)
