@@ -9,6 +9,10 @@ cluster = "prod"
 # tasks/clean.py keeps what a rollback needs; True removes that too.
 clean_rollback = False
 
+# True lets tasks/renew.py make a CA where this control node has none: after the old one has expired, and
+# its directory was moved aside. A cluster in use with a CA that is good would be cut apart by it.
+new_ca = False
+
 # The file on this control node that tasks/restore_backup.py restores, given with --data backup=FILE.
 backup = None
 

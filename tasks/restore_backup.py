@@ -10,6 +10,7 @@ by the same command.
 import pyinfra
 
 from unstack.operations.confirm import await_heartbeats, show_members, write_through
+from unstack.operations.kubeadm_config import merge_kubeadm_config
 from unstack.operations.outcome import write_outcome
 from unstack.operations.restore_backup import (
     bring_backup,
@@ -66,12 +67,13 @@ def restore_backup() -> None:
     if in_group(MASTERS):
         write_through(run, name="Write and read through every API server")
     checkpoint("written")
-    if in_group(MASTERS):
-        end_restoring(run, name="End the restore")
-    checkpoint("ended")
     await_heartbeats(run, name="Wait for the leases of components and nodes")
     tell_lost_nodes(run, name="Name nodes that the backup does not know")
+    merge_kubeadm_config(run, name="Merge the external endpoints into kubeadm-config")
     show_members(run, name="Show members, status and health")
+    checkpoint("healthy")
+    if in_group(MASTERS):
+        end_restoring(run, name="End the restore")
     barrier("confirm")
     write_outcome(run, name="Write the run's outcome")
 

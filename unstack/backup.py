@@ -152,10 +152,10 @@ def revision_bump(revision: int, highest: int, *, is_known: bool, age_seconds: f
     """How far a backup's revisions are to be bumped, so that no client has ever seen one as high.
 
     + revision: the backup's last one
-    + highest: the highest that any member tells now; 0 where none answers
+    + highest: the highest that any member tells now, or that was restored before; 0 where nothing is known
     + is_known: a quorum has answered: `highest` is the highest there is
     + age_seconds: of the backup; counts where the highest revision is not known
     """
     if not is_known:
-        highest = max(highest, revision + int(max(0.0, age_seconds) * REVISIONS_PER_SECOND))
+        highest = max(highest, revision) + int(max(0.0, age_seconds) * REVISIONS_PER_SECOND)
     return max(0, highest - revision) + MARGIN_REVISIONS

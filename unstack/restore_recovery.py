@@ -43,14 +43,19 @@ def _after_failure(run: Run) -> None:
         return
     mark: Restoring = run.cache["restoring"]
     logger.info("    putting the data of before back: nobody has written to the restored data")
-    _put_back(run, mark)
+    left = _put_back(run, mark)
     told = ", with the data of before the restore: nothing was changed"
-    if start_external(run, observed, silent, told, AGAIN) and not silent:
+    if left:
+        told = f", with the data of before the restore on all members but {', '.join(sorted(left))}"
+    # With a mark left the same command finishes it, and nothing else may begin.
+    if start_external(run, observed, silent, told, AGAIN) and not silent and not left:
         on_hosts(observed, lambda one: run_script(one, "end-restoring", kept))
 
 
-def _put_back(run: Run, mark: Restoring) -> None:
-    """The members on their data of before. Raises OperationError where no quorum of them has any.
+def _put_back(run: Run, mark: Restoring) -> set[str]:
+    """The members on their data of before; the names of those that could not be brought there.
+
+    Raises OperationError where no quorum of them has any.
 
     Then API servers could not work, or would work with members on the restored data.
     """
@@ -63,7 +68,7 @@ def _put_back(run: Run, mark: Restoring) -> None:
         if "data" in parse_report(run_script(one, "put-back", *places)):
             back.append(one.name)
 
-    on_hosts(names, put_back)
+    failed = on_hosts(names, put_back)
     if 2 * len(back) <= len(names):
         raise OperationError(
             f"found data of before on {', '.join(sorted(back)) or 'no host'}; expected it on most of"
@@ -73,4 +78,4 @@ def _put_back(run: Run, mark: Restoring) -> None:
     def start(one: Host) -> None:
         run_script(one, "start", *start_arguments(run))
 
-    on_hosts(back, start)
+    return failed | on_hosts(back, start)

@@ -151,6 +151,7 @@ class Settings(Strict):
     allow_inconsistent_etcd: bool = False
     maximum_clock_skew_seconds: Seconds = 2.0
     clean_rollback: bool = False
+    new_ca: bool = False
     backup: Annotated[str, Field(min_length=1)] | None = None
     minimum_certificate_days: Annotated[int, Field(ge=0)] = 7
     decommission: Literal["show", "archive", "remove"] = "show"

@@ -31,7 +31,7 @@ from tests.unit.pki_files import (
     topology,
     verifies,
 )
-from unstack.pki import ensure_pki, lint
+from unstack.pki import ensure_next_authority, ensure_pki, lint, trusted_pem
 from unstack.pki.contents import CONTROL_NODE
 from unstack.pki.in_use import authority_problems
 
@@ -205,3 +205,22 @@ def test_a_control_node_with_another_ca_or_none_is_told_before_it_renews(
     (problem,) = authority_problems(tmp_path / "empty", {"etcd-1": ours})
     assert problem.host == CONTROL_NODE
     assert problem.found == f"no {tmp_path / 'empty' / 'ca.crt'}"
+
+
+def test_after_an_expired_ca_a_new_one_is_made_where_it_is_asked_for(tmp_path: Path) -> None:
+    hosts = {"etcd-1": "00"}
+    assert authority_problems(tmp_path / "empty", hosts, makes_new=True) == []
+
+
+def test_a_ca_that_is_there_is_compared_also_where_a_new_one_is_asked_for(pki_directory: Path) -> None:
+    (problem,) = authority_problems(pki_directory, {"etcd-1": "00"}, makes_new=True)
+    assert problem.host == "etcd-1"
+
+
+def test_hosts_may_have_both_cas_while_one_takes_over(pki_directory: Path) -> None:
+    ensure_next_authority(pki_directory, topology(), this_moment())
+    both = hashlib.sha256(trusted_pem(pki_directory).encode()).hexdigest()
+    old = hashlib.sha256((pki_directory / "ca.crt").read_bytes()).hexdigest()
+    assert authority_problems(pki_directory, {"etcd-1": both, "etcd-2": old}) == []
+    (problem,) = authority_problems(pki_directory, {"etcd-1": both, "etcd-2": "00"})
+    assert problem.host == "etcd-2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,6 +43,12 @@ def test_files_with_other_content_are_refused() -> None:
     members = {**dict.fromkeys(NAMES, _member("one")), "etcd-2": _member("two")}
     with pytest.raises(OperationError, match="No member was started"):
         refuse_unequal(_run({**dict.fromkeys(NAMES, SAME), "etcd-2": OTHER}), members)
+
+
+def test_no_database_of_a_member_that_runs_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "read", lambda *_, **__: pytest.fail("etcd holds its database for itself"))
+    running = replace(_member("two"), container="running")
+    refuse_unequal(_run(), {**dict.fromkeys(NAMES, _member("one")), "etcd-2": running})
 
 
 def test_every_host_is_named_with_what_it_holds() -> None:

@@ -125,7 +125,7 @@ def _await_heartbeats(run: Run, since: float) -> None:
     # Who was dead before can't be waited for, and is no reason to stop half-way.
     dead = dead_nodes(run, _object(access, NODE_LEASES), since, observed.clock_offset_seconds)
     for name in sorted(dead):
-        logger.warning(f"    node {name} was silent before already; it is not waited for")
+        logger.warning(f"    node {name} is silent, and was not seen alive before; it is not waited for")
     with waiting(host.name, "waiting for leases to be renewed", limit) as wait:
         while True:
             nodes = set(silent_leases(_object(access, NODE_LEASES), since)) - dead
@@ -145,12 +145,17 @@ def _await_heartbeats(run: Run, since: float) -> None:
 
 
 def dead_nodes(run: Run, leases: dict[str, Any], since: float, offset: float) -> frozenset[str]:
-    """Nodes that were silent before the fence; restored leases, as old as the backup, don't tell."""
+    """Nodes that are not waited for: silent before the fence, or of a restored lease that tells nothing.
+
+    A restored lease is as old as its backup. Where nobody could be asked before the fence who was alive,
+    no node is waited for: one that is gone for good would keep a restore from its end.
+    """
+    names = frozenset(lease["metadata"]["name"] for lease in leases.get("items", ()))
     live: frozenset[str] | None = run.cache.get("live nodes")
     if live is not None:
-        return frozenset(lease["metadata"]["name"] for lease in leases.get("items", ())) - live
+        return names - live
     if run.results.get("restored"):
-        return frozenset()
+        return names & frozenset(silent_leases(leases, since))
     started = run.results.get("fence_started")
     return dead_before(leases, since if started is None else started + offset)
 

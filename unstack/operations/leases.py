@@ -31,7 +31,11 @@ def release_leases(run: Run) -> Commands:
     client-go itself writes when it lets go (its ReleaseOnCancel).
     """
     if host.name == run.lead() and is_executing() and "cutover_started" in run.results:
-        _release(run)
+        try:
+            _release(run)
+        # Waiting is all that comes of it: no reason to stop a cutover.
+        except OperationError as error:
+            logger.warning(f"    the new controllers wait until their predecessors' leases run out: {error}")
     host.noop("the leases are free, or held by who runs")
     return
     yield
@@ -47,13 +51,10 @@ def _release(run: Run) -> None:
     for name, version in held_leases(leases[host.name]):
         # With the version that was read: a holder that is alive after all has renewed it by then.
         patch = {"metadata": {"resourceVersion": version}, "spec": {"holderIdentity": ""}}
-        try:
-            run_script(
-                inventory.get_host(host.name),
-                "api-patch",
-                *credentials,
-                f"{KUBE_SYSTEM_LEASES}/{name}",
-                stdin=json.dumps(patch),
-            )
-        except OperationError as error:
-            logger.warning(f"    {name} waits until its predecessor's lease runs out: {error}")
+        run_script(
+            inventory.get_host(host.name),
+            "api-patch",
+            *credentials,
+            f"{KUBE_SYSTEM_LEASES}/{name}",
+            stdin=json.dumps(patch),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from gevent.lock import RLock
@@ -21,7 +22,7 @@ from unstack.facts.cluster import (
 )
 from unstack.guard import Commands, action, is_executing, step
 from unstack.manifest import ManifestError, pki_directory
-from unstack.pki import Pki, Rotation, ensure_pki, lint, rotation_of
+from unstack.pki import Pki, Rotation, ensure_pki, lint, rotation_of, trusted_pem
 from unstack.pki.in_use import authority_problems
 from unstack.placement import Phase, Placement
 from unstack.problems import ProblemsError
@@ -63,7 +64,8 @@ def renew_leaves(run: Run) -> Commands:
     + run: this run
 
     For a cluster that is in use. The CA stays, so old and new certificates trust each other, and
-    hosts may take theirs one after the other. Refused where the control node has another CA.
+    hosts may take theirs one after the other. Refused where the control node has another CA. While a
+    rotation of the CA is under way hosts get both: one that was lost has to be made anew in it too.
     """
     if host.name != run.lead():
         host.noop("the certificates are made on the control node")
@@ -73,14 +75,9 @@ def renew_leaves(run: Run) -> Commands:
             f"{host.name}: found a cluster that is not migrated; expected every master on the external"
             " etcd; to do: run deploy.py, which makes the certificates it needs"
         )
-    if rotation_of(run.directory / "pki") is not Rotation.NONE:
-        raise OperationError(
-            f"{host.name}: found a rotation of the CA that was begun and not finished; expected one CA; to"
-            " do: run tasks/renew_ca.py, which finishes it and makes every certificate anew"
-        )
     path = f"{run.topology.settings.etcd_config_directory}/pki/ca.crt"
     trusted = {name: one.sha256.get(path) for name, one in known_etcd_hosts(run).items()}
-    problems = authority_problems(run.directory / "pki", trusted)
+    problems = authority_problems(run.directory / "pki", trusted, makes_new=run.topology.settings.new_ca)
     if problems:
         raise refusal(problems)
     yield action(lambda: load_pki(run, renew=True))
@@ -109,6 +106,8 @@ def _make_pki(run: Run, renew: bool) -> Pki:
     problems = lint(pki, run.topology, now)
     if problems:
         raise refusal(problems, "No certificate was used.")
+    if rotation_of(run.directory / "pki") is not Rotation.NONE:
+        return replace(pki, ca_certificate_pem=trusted_pem(run.directory / "pki"))
     return pki
 
 

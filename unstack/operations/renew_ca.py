@@ -29,7 +29,7 @@ from unstack.pki import (
     switch,
     trusted_pem,
 )
-from unstack.placement import Phase
+from unstack.placement import Phase, restores_begun
 from unstack.problems import Problem, ProblemsError
 from unstack.run import Run, refusal
 from unstack.scripts import script
@@ -89,7 +89,7 @@ def _unfinished(run: Run) -> list[Problem]:
                 "run deploy.py: the stacked etcd's CA is kubeadm's",
             )
         ]
-    return [
+    return restores_begun(seen) + [
         Problem(
             name,
             "a rollback that was begun and not finished" if one.is_returning else "an unfinished migration",

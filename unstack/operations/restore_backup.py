@@ -163,7 +163,12 @@ def _statuses(run: Run, hosts: list[Host], file: str) -> dict[str, SnapshotStatu
 
 def _decide(run: Run, backup: Backup, revision: int) -> Restoring:
     statuses = member_statuses(run)
-    highest = max((one.revision for one in statuses), default=0)
+    # Also what lies on the disks: an earlier restore may have raised the revisions of members that are down.
+    noted = [one.restored for one in known_etcd_hosts(run).values() if one.restored is not None]
+    highest = max(
+        (*(one.revision for one in statuses), *(one.revision + one.bump for one in noted)), default=0
+    )
+    run.cache["highest revision"] = highest
     is_known = any(one.is_healthy for one in statuses)
     age = time.time() - backup.modified
     bump = revision_bump(revision, highest, is_known=is_known, age_seconds=age)

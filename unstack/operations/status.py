@@ -11,9 +11,9 @@ from unstack.decommission import withdrawn
 from unstack.facts.api import MemberTables
 from unstack.facts.cluster import cluster_phase, known_masters, placed
 from unstack.guard import Commands, is_executing, step
-from unstack.pki import CertificateSummary, read_summaries
-from unstack.placement import Phase, Placement
-from unstack.run import Run, read
+from unstack.pki import CertificateSummary, Rotation, read_summaries, rotation_of
+from unstack.placement import Phase, Placement, restores_begun
+from unstack.run import Run
 
 
 @step
@@ -48,8 +48,15 @@ def _lines(run: Run) -> Iterator[str]:
         yield f"{name}: API server on {', '.join(here.manifest.etcd_servers)}{_bracketed(marks)}"
     if phase is not Phase.STACKED:
         first = topology.members[0].name
-        for table in read([inventory.get_host(first)], MemberTables, member=first)[first]:
+        # The certificates are shown all the same: this is asked when something is wrong.
+        tables = inventory.get_host(first).get_fact(MemberTables, member=first, _ignore_errors=True)
+        for table in tables or (f"{first}: no answer of the external member",):
             yield from table.splitlines()
+    for problem in restores_begun(masters):
+        yield str(problem)
+    rotation = rotation_of(run.directory / "pki")
+    if rotation is not Rotation.NONE:
+        yield f"the CA is being replaced, and not to the end: {rotation.value}; tasks/renew_ca.py finishes it"
     yield from certificate_table(read_summaries(run.directory / "pki"), datetime.now(timezone.utc))
 
 

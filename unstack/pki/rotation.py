@@ -105,9 +105,9 @@ def _old_authority_problems(directory: Path, now: datetime) -> Iterator[Problem]
             CONTROL_NODE,
             f"{path}: {fault.found}",
             f"{fault.expected}: a new CA is brought by members that still trust each other",
-            f"nothing trusts an expired CA: move {directory} aside, run tasks/renew.py, which makes a new"
-            " one and brings it and its certificates to every host, then restart every member and every"
-            " API server",
+            f"nothing trusts an expired CA: move {directory} aside, run tasks/renew.py --data new_ca=True,"
+            " which makes a new one and brings it and its certificates to every host, then restart every"
+            " member and every API server",
         )
 
 

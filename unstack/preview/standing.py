@@ -18,6 +18,12 @@ def standing(source: Source, is_anything_left: bool) -> str:
             f"A rollback was begun and not finished on {_listed(marked)}. deploy.py refuses;"
             " tasks/rollback.py finishes it."
         )
+    marked = [name for name, one in masters.items() if one.restoring is not None]
+    if marked:
+        return (
+            f"A restore of a backup was begun and not finished on {_listed(marked)}. deploy.py refuses;"
+            " tasks/restore_backup.py with the same backup finishes it."
+        )
     if source.phase is Phase.EXTERNAL:
         if not is_anything_left:
             return (

@@ -101,6 +101,8 @@ def way_back(source: Source, ending: Ending) -> WayBack:
             " migration anew.",
             _DEPLOY,
         )
+    if not source.is_rollback and not {"fence", "cutover"} & set(source.planned):
+        return WayBack("There is nothing to roll back. Run the same task again to go on.", "")
     return WayBack(
         "Run deploy.py again to go on. This goes back; it finds out by itself how far back it is, and does"
         " nothing where the control plane runs on the stacked etcd.",

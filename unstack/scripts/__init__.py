@@ -27,6 +27,8 @@ WAITS = {
     "start-stacked": "the stacked etcd to be healthy",
     "withdraw": "kube-apiserver to end",
 }
+# How many waits of that length a script has one after the other, where it is not one.
+TURNS = {"pod-probe": 2}
 
 
 class Script(StringCommand):
@@ -66,5 +68,5 @@ def script(name: str, *arguments: str) -> Script:
     )
     if name in WAITS:
         command.waits_for = f"waiting for {WAITS[name]}"
-        command.limit_seconds = float(arguments[parameters(name).index(TIMEOUT)])
+        command.limit_seconds = TURNS.get(name, 1) * float(arguments[parameters(name).index(TIMEOUT)])
     return command

@@ -13,7 +13,7 @@ elif [ ! -f "$manifests/kube-apiserver.yaml" ]; then
     [ "$(sha256sum <"$kept/fenced/kube-apiserver.yaml" | cut -d ' ' -f 1)" = "$4" ] ||
         die "kube-apiserver.yaml changed after its successor was made from it" "no edit meanwhile" "run again"
     # What an earlier move has recorded says nothing of this one.
-    rm -f "$kept/confirmed" "$kept/decommissioned"
+    rm -f "$kept/confirmed" "$kept/decommissioning" "$kept/decommissioned"
     # The old manifest is kept for the way back; the new one arrives by rename, whole.
     replace "$kept/fenced/kube-apiserver.yaml" "$kept/stacked/kube-apiserver.yaml" "$kept"
     replace "$kept/prepared/kube-apiserver.yaml" "$manifests/kube-apiserver.yaml" "$kept"
