@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.unit.cluster import APISERVER, EXTERNAL, MANIFESTS, TEMPLATES, cluster, etcd_host, master, topology
 from unstack.kubeadm import with_external_etcd
-from unstack.observations import FilesOnDisk, Process
+from unstack.observations import FilesOnDisk, Mark, Process
 from unstack.pki import foresee_pki
 from unstack.preflight import Cluster
 from unstack.preview import Source
@@ -23,6 +23,7 @@ MERGED_CONFIG = with_external_etcd(
     keyfile=f"{_PKI}/client.key",
 )
 NOW = datetime(2026, 11, 24, 22, 0, tzinfo=timezone.utc)
+CONFIRMED = Mark("20261120T000000Z", datetime(2026, 11, 20, tzinfo=timezone.utc))
 NOWHERE = Path("/nonexistent")
 
 
@@ -63,7 +64,10 @@ def migrated(**changes: object) -> Cluster:
     )
     running = etcd_host(has_data=True, container="running", container_is_ours=True)
     fields: dict[str, object] = {
-        "masters": {f"master-{number}": master(live=live, processes=processes) for number in (1, 2, 3)},
+        "masters": {
+            f"master-{number}": master(live=live, processes=processes, confirmed=CONFIRMED)
+            for number in (1, 2, 3)
+        },
         "etcd_hosts": {f"etcd-{number}": running for number in (1, 2, 3)},
         "stacked": {},
         "kubeadm_config": MERGED_CONFIG,

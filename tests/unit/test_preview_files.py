@@ -20,7 +20,7 @@ from tests.unit.cluster import (
     topology,
 )
 from tests.unit.pki_files import this_moment
-from tests.unit.preview_source import KUBEADM_CONFIG, migrated, source
+from tests.unit.preview_source import CONFIRMED, KUBEADM_CONFIG, migrated, source
 from unstack.compose import render_compose
 from unstack.manifest import ManifestError
 from unstack.pki import Pki, ensure_pki, foresee_pki
@@ -61,6 +61,7 @@ FRESH_MASTER = {
     f"{KEPT}/stacked/etcdutl": "new",
     "/etc/kubernetes/manifests/kube-apiserver.yaml": "changed",
     "/etc/kubernetes/manifests/etcd.yaml": "removed",
+    f"{KEPT}/confirmed": "new",
 }
 FIRST_MASTER = {
     "/var/lib/unstack/snapshot-<run>.db": "new",
@@ -111,6 +112,21 @@ def test_a_migrated_cluster_has_nothing_to_change() -> None:
     assert [_of_master(found, f"master-{number}") for number in (1, 2, 3)] == [{}, {}, {}]
     assert _of_member(found) == {}
     assert config_map(found) is None
+
+
+def test_a_confirmation_without_a_record_gets_one_and_records_of_an_earlier_move_go() -> None:
+    moved = migrated()
+    old = replace(moved.masters["master-2"], confirmed=None)
+    found = source(replace(moved, masters={**moved.masters, "master-2": old}))
+    assert _of_master(found) == {f"{KEPT}/confirmed": "new"}
+    stacked = master(confirmed=CONFIRMED, decommissioning=CONFIRMED, decommissioned=CONFIRMED)
+    found = source(cluster(masters={f"master-{number}": stacked for number in (1, 2, 3)}))
+    assert _of_master(found) == {
+        **FRESH_MASTER,
+        f"{KEPT}/confirmed": "changed",
+        f"{KEPT}/decommissioning": "removed",
+        f"{KEPT}/decommissioned": "removed",
+    }
 
 
 def test_an_unfinished_confirmation_keeps_the_stacked_etcd_until_it_is_retired() -> None:

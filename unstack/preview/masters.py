@@ -32,7 +32,7 @@ def master_files(source: Source, name: str) -> list[FileChange]:
         if source.phase is Phase.STACKED:
             found += _snapshot(source, name)
         found += _kept_configuration(source, name)
-    return [*found, *_retired(source, name)]
+    return [*found, *_retired(source, name), *_records(source, name, here)]
 
 
 def _certificates(source: Source, name: str, here: Placed) -> Iterator[FileChange]:
@@ -107,6 +107,22 @@ def _retired(source: Source, name: str) -> Iterator[FileChange]:
         yield FileChange(f"{stacked}/etcdutl", Kind.NEW, "the stacked etcd's restore tool, for a rollback")
     path = f"{settings.manifests_directory}/etcd.yaml"
     yield FileChange(path, Kind.REMOVED, f"kept in {stacked}; the data directory stays as it is")
+
+
+def _records(source: Source, name: str, here: Placed) -> Iterator[FileChange]:
+    """The record of the confirmation; those of an earlier move are of no meaning any more."""
+    kept, master = source.cluster.topology.settings.kept_directory, source.cluster.masters[name]
+    is_moved = here.placement is Placement.EXTERNAL
+    if not is_moved:
+        for mark, is_there in (
+            ("decommissioning", master.decommissioning),
+            ("decommissioned", master.decommissioned),
+        ):
+            if is_there:
+                yield FileChange(f"{kept}/{mark}", Kind.REMOVED, "of an earlier move")
+    if master.confirmed is None or not is_moved:
+        kind = Kind.NEW if master.confirmed is None else Kind.CHANGED
+        yield FileChange(f"{kept}/confirmed", kind, "since when the external etcd is confirmed to be in use")
 
 
 def _kept_configuration(source: Source, name: str) -> list[FileChange]:
