@@ -24,6 +24,8 @@ UP = "cd /etc/etcd && docker compose up -d"
 PROMOTE = "docker exec etcd etcdctl member promote ID"
 # With a few seconds for each question to the host that is gone.
 ELECTION_SECONDS = 60.0
+# A member that has started tells its address to the others; where that is dropped, again after 7 s.
+PUBLISHED_SECONDS = 30
 
 
 def _section(lab: Lab, title: str) -> Section:
@@ -160,6 +162,11 @@ def test_replacing_a_member_whose_host_is_lost_while_it_leads(migrated_lab: Lab)
     (new,) = set(_members(lab, healthy).values()) - set(ids.values())
     section.type(PROMOTE, repeat=True, put={"ID": new})  # it refuses while the learner lags
 
+    found = section.type(HEALTH, repeat=True)
+    deadline = time.monotonic() + PUBLISHED_SECONDS
+    while found.count("is healthy") < len(lab.etcd):
+        assert time.monotonic() < deadline, found
+        _, found = lab.exec(healthy, HEALTH)
     status = "docker exec etcd etcdctl endpoint status --cluster -w fields | grep -w Revision"
     revisions = [int(number) for number in re.findall(r"\d+", section.type(status))]
     assert len(revisions) == len(lab.etcd)
