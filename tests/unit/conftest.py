@@ -9,11 +9,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.cluster import APISERVER
 from tests.unit.pki_files import (
     this_moment,
     topology,
 )
+from tests.unit.report_lines import (
+    BROUGHT_BACK,
+    MASTERS,
+    MIGRATED,
+    PROOF,
+    ROLLBACK,
+    ROLLED_BACK,
+    START,
+    source,
+)
 from unstack.pki import Pki, ensure_pki
+from unstack.report.build import build
+from unstack.report.model import Report
+from unstack.report.source import Change
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +50,23 @@ def umask_zero() -> Iterator[None]:
     before = os.umask(0)
     yield
     os.umask(before)
+
+
+@pytest.fixture
+def migrated(tmp_path: Path) -> Report:
+    results = {"cutover_started": START.timestamp() + 7, "proof": PROOF}
+    edited = APISERVER.replace("https://127.0.0.1:2379", "https://172.30.0.31:2379")
+    changes = [Change(name, "kube-apiserver.yaml", APISERVER, edited) for name in MASTERS]
+    return build(source(MIGRATED, tmp_path, results=results, changes=changes))
+
+
+@pytest.fixture
+def brought_back(tmp_path: Path) -> Report:
+    return build(source(BROUGHT_BACK, tmp_path))
+
+
+@pytest.fixture
+def rolled_back(tmp_path: Path) -> Report:
+    proof = {**PROOF, "old": PROOF["new"], "new": PROOF["old"]}
+    results = {"cutover_started": START.timestamp() + 3, "nothing to confirm": False, "proof": proof}
+    return build(source(ROLLED_BACK, tmp_path, planned=ROLLBACK, results=results))

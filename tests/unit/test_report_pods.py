@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.unit.test_report import MIGRATED, at, page, source
+from tests.unit.report_lines import MIGRATED, at, page, source
 from unstack.pod_probe import AFTER, BEFORE, PodTime, Round
 from unstack.report.build import build
 

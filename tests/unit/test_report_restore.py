@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_report import MASTERS, RUN, at, operation, source
+from tests.unit.report_lines import MASTERS, RUN, at, operation, source
 from unstack.report.build import build
 from unstack.report.model import Report
 
