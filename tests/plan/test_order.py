@@ -114,7 +114,6 @@ CHANGES = {
     "Start the members, and read the stacked ones": ETCD,
     "Put the new kube-apiserver manifest in place": MASTERS,
     "Wait for the API server on the external etcd": MASTERS,
-    "Let go of the stopped controllers' leases": MASTERS,
     "Start controller-manager and scheduler": MASTERS,
     "Write and read through every API server": MASTERS,
     "Merge the external endpoints into kubeadm-config": {"master-1"},

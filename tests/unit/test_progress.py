@@ -21,7 +21,7 @@ import pytest
 
 from tests.commands import PYINFRA, REPOSITORY
 from unstack.progress import Wait, lines
-from unstack.scripts import TIMEOUT, WAITS, parameters, script
+from unstack.scripts import TIMEOUT, TURNS, WAITS, parameters, script
 
 SCRIPTS = {path.stem: path.read_text() for path in (REPOSITORY / "unstack/scripts").glob("*.sh")}
 SILENCE = "\nfrom unstack.progress import PROGRESS\nPROGRESS.silence_seconds = 0.2\n"
@@ -259,7 +259,7 @@ def test_every_script_with_a_limit_says_what_it_waits_for() -> None:
     assert {name for name in SCRIPTS if TIMEOUT in parameters(name)} == set(WAITS)
     for name in WAITS:
         arguments = ["7" if one == TIMEOUT else "x" for one in parameters(name)]
-        assert script(name, *arguments).limit_seconds == 7
+        assert script(name, *arguments).limit_seconds == 7 * TURNS.get(name, 1)
 
 
 def test_every_script_that_sleeps_has_a_limit() -> None:
