@@ -103,7 +103,7 @@ def _note_live_nodes(run: Run) -> None:
         names = frozenset(lease["metadata"]["name"] for lease in leases.get("items", ()))
         run.cache["live nodes"] = names - dead_before(leases, time.time() + one.clock_offset_seconds)
     else:
-        logger.warning("    no API server can be asked which nodes are alive; all are waited for afterwards")
+        logger.warning("    no API server can say which nodes are alive; silent ones are not waited for")
 
 
 @step
