@@ -210,11 +210,22 @@ def test_a_record_is_made_once(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "kept/confirmed").read_text())["run"] == "r1"
 
 
+MARKS = ("confirmed", "decommissioning", "decommissioned")
+
+
+def test_a_rollback_that_has_ended_forgets_since_when_the_external_etcd_was_in_use(tmp_path: Path) -> None:
+    (tmp_path / "stacked").mkdir()
+    for name in ("returning", "confirmed"):
+        (tmp_path / name).write_text(name)
+    assert _run("end-return", str(tmp_path), "r").returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["rolled-back-r"]
+
+
 def test_a_new_cutover_forgets_what_an_earlier_one_has_recorded(tmp_path: Path) -> None:
     manifests, kept = tmp_path / "manifests", tmp_path / "kept"
     for directory in (manifests, kept / "fenced", kept / "prepared"):
         directory.mkdir(parents=True)
-    for name in ("fenced/kube-apiserver.yaml", "prepared/kube-apiserver.yaml", "confirmed", "decommissioned"):
+    for name in ("fenced/kube-apiserver.yaml", "prepared/kube-apiserver.yaml", *MARKS):
         (kept / name).write_text(name)
     sha256 = hashlib.sha256(b"fenced/kube-apiserver.yaml").hexdigest()
     done = _run("cutover", str(manifests), str(kept), "fenced", sha256)
