@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lab import Lab
+from tests.backups import take_backup
 from tests.commands import pyinfra
 
 
@@ -31,3 +33,9 @@ def migrated_lab(lab: Lab) -> Lab:
         outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
         assert outcome.status == 0, outcome.text
     return lab
+
+
+@pytest.fixture(scope="module")
+def backup(migrated_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup of the migrated lab."""
+    return take_backup(migrated_lab, tmp_path_factory.mktemp("backup") / "backup.db")

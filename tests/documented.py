@@ -54,7 +54,7 @@ ELSEWHERE: Mapping[str, RunBy | NotRun] = {
         "tests/lab/test_ca_rotation.py", '"tasks/renew_ca.py"'
     ),
     "pyinfra inventories/prod.py tasks/restore_backup.py --data backup=FILE": RunBy(
-        "tests/lab/test_restore_backup.py", '"tasks/restore_backup.py"'
+        "tests/lab/test_restore_backup.py", "restore(*backup_option(path))"
     ),
     "make test": NotRun("it is what runs these tests; .ci/run calls it"),
     "kubectl get nodes -o json": RunBy("tests/lab/test_inventories.py", '"get", "nodes", "-o", "json"'),
