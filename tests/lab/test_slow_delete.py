@@ -63,7 +63,7 @@ def test_a_dead_api_servers_address_stays_no_longer_than_its_lease_and_slows_no_
     # 15 s of lease, and an API server looks every 10 s.
     assert len(stayed) == 2, found.seen
     assert max(stayed) < 30, found.seen
-    assert any("stale: given up after 30" in line for line in found.seen), found.seen
+    assert any("that address: given up after 30" in line for line in found.seen), found.seen
     assert all(pod.gone_seconds is not None for moment in found.moments for pod in moment.pods), found
 
 
