@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import docker
+import requests
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.models.volumes import Volume
@@ -184,14 +185,31 @@ def owner(client: docker.DockerClient, node: Node) -> str:
 def execute(client: docker.DockerClient, container: str, command: Sequence[str] | str) -> tuple[int, str]:
     """Exit code and output (both streams) of a command in a machine; text runs in a shell."""
     argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
+    api = client.api
     try:
-        code, output = client.containers.get(container).exec_run(argv)
-    except (NotFound, APIError) as error:
-        reason = error.explanation or error
+        started = api.exec_create(container, argv)["Id"]
+        # Not exec_start: it reads past the buffer that holds the answer's head, and loses the output
+        # that came along with that (docker-py#3332).
+        url = f"{api.base_url}/v{api.api_version}/exec/{started}/start"
+        answer = api.post(url, json={"Detach": False, "Tty": False}, timeout=None)
+        answer.raise_for_status()
+        code = api.exec_inspect(started)["ExitCode"]
+    except (APIError, requests.RequestException) as error:
+        reason = getattr(error, "explanation", None) or error
         raise LabError(f"{container}: cannot run a command: {reason}") from error
-    if code is None or not isinstance(output, bytes):
+    if code is None:
         raise LabError(f"{container}: a command ended without an exit code")
-    return code, output.decode(errors="replace")
+    return code, _payload(answer.content).decode(errors="replace")
+
+
+def _payload(frames: bytes) -> bytes:
+    """What both streams hold, without the engine's 8 bytes before each piece, whose last 4 are its length."""
+    pieces, start = [], 0
+    while start < len(frames):
+        end = start + 8 + int.from_bytes(frames[start + 4 : start + 8], "big")
+        pieces.append(frames[start + 8 : end])
+        start = end
+    return b"".join(pieces)
 
 
 def check(client: docker.DockerClient, container: str, command: Sequence[str] | str) -> str:
