@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", type=_positive, default=1, metavar="N", help="new pods per node and API server (1)"
     )
     parser.add_argument(
-        "--give-up", type=_positive, default=45, metavar="SECONDS", help="the longest wait for a pod (45)"
+        "--give-up", type=_positive, default=90, metavar="SECONDS", help="the longest wait for a pod (90)"
     )
     parser.add_argument(
         "--writes", type=_positive, default=1000, metavar="N", help="revisions after the snapshot (1000)"

@@ -146,8 +146,12 @@ def ratio(situations: Sequence[Situation]) -> str:
                     pick([pod for pod in moment.pods if pod.kind == "new"])
                     for moment in (situation.moments[0], situation.moments[-1])
                 )
+                given_up = [f"{one.given_up} of {one.count}" for one in (before, after)]
                 if not before.middle or not after.middle:
                     texts.append(f"{what} could not be compared")
+                elif before.given_up or after.given_up:
+                    # A median of those that ended says nothing of all.
+                    texts.append(f"{what} given up {given_up[0]} before, {given_up[1]} after")
                 else:
                     texts.append(
                         f"{what} {before.middle:.1f} s before, {after.middle:.1f} s after"

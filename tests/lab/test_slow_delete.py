@@ -14,8 +14,7 @@ from experiments.slow_delete.results import Moment, Situation
 from lab import Lab
 
 _SHORT = Measure(rounds=1, give_up_seconds=20, writes=300)
-# Kubelets of the lab's release remove a sound pod's object up to 48 s late (docs/how-it-works.md).
-_LONG = Measure(rounds=1, give_up_seconds=60, writes=1000)
+_LONG = Measure()
 
 
 def _built(lab: Lab, name: str, measure: Measure, *, is_short: bool) -> Situation:

@@ -99,6 +99,15 @@ def test_the_pods_after_the_migration_are_told_beside_those_before_it():
     assert "not measured" in report.ratio([situation("h1", timing(2.0, 10.0))])
 
 
+def test_a_median_without_the_pods_that_were_given_up_is_not_compared():
+    before, after = (
+        situation("migrated", timing(2.0, gone), timing(2.0, 8.0)).moments for gone in (None, 12.0)
+    )
+    line = report.ratio([situation("migrated").model_copy(update={"moments": before + after})])
+    assert "delete to gone given up 1 of 2 before, 0 of 2 after" in line
+    assert "create to Running 2.0 s before, 2.0 s after (1.00x)" in line
+
+
 def test_what_was_seen_and_what_a_situation_is_are_in_the_report():
     text = report.render(Results(situations=(situation("h1", timing(2.0, 9.0), seen=("2 of 3 kubelets",)),)))
     assert "h1: 2 of 3 kubelets" in text
