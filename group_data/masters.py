@@ -18,6 +18,11 @@ ready_timeout_seconds = 300
 # then the next one is restarted (tasks/renew_ca.py). Its check's interval, times the checks it wants.
 load_balancer_seconds = 10
 
+# How long an API server that is restarted (tasks/renew_ca.py) may take to end by itself, before it is
+# killed: as long as kubelet gives its pod. Where the manifest has a longer terminationGracePeriodSeconds,
+# for a --shutdown-delay-duration, set it to that.
+apiserver_grace_seconds = 30
+
 # Checks of `kubeadm upgrade plan` to ignore in the confirmation, such as "CoreDNSUnsupportedPlugins".
 kubeadm_ignored_preflight_errors = []
 

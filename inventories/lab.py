@@ -19,6 +19,8 @@ _settings = {
     "etcd_image": _lab["etcd_image"],
     # Its haproxy asks every 200 ms.
     "load_balancer_seconds": 1,
+    # Its requests take milliseconds; what an API server waits for longer are watches.
+    "apiserver_grace_seconds": 5,
     # The lab has no CoreDNS.
     "kubeadm_ignored_preflight_errors": ["CoreDNSUnsupportedPlugins", "CoreDNSMigration"],
     # The lab's kubelets remove a pod up to a minute late; what needs the probe asks for it.

@@ -84,13 +84,14 @@ def _container(text: str, component: str) -> tuple[dict[str, Any], dict[str, Any
     ):
         if not isinstance(holder.get(key) or [], list):
             raise ManifestError(f"{component}.yaml has {key} that are no list")
-    command = _argv(container)
+    command = argv(container)
     if not command or command[0].rsplit("/", 1)[-1] != component:
         raise ManifestError(f"{component}.yaml does not run {component}")
     return document, container
 
 
-def _argv(container: dict[str, Any]) -> tuple[str, ...]:
+def argv(container: dict[str, Any]) -> tuple[str, ...]:
+    """What a container of a pod runs: its command and args."""
     return tuple(str(a) for a in (*(container.get("command") or ()), *(container.get("args") or ())))
 
 
@@ -121,7 +122,7 @@ def read_apiserver(text: str) -> ApiServerManifest:
     Raises ManifestError where it is none, or spells an etcd setting in a way kubeadm never does.
     """
     document, container = _container(text, "kube-apiserver")
-    command = _argv(container)
+    command = argv(container)
     _refuse_other_spellings(command)
     # Every one counts: kube-apiserver's --etcd-servers is a list that each further flag adds to.
     prefix = "--etcd-servers="
@@ -148,7 +149,7 @@ def read_apiserver(text: str) -> ApiServerManifest:
 def read_etcd(text: str) -> EtcdManifest:
     """Read a stacked etcd's manifest. Raises ManifestError where it is none."""
     document, container = _container(text, "etcd")
-    command = _argv(container)
+    command = argv(container)
     name, data = flag(command, "name"), flag(command, "data-dir")
     if not name or not data:
         raise ManifestError("etcd.yaml has no --name= or no --data-dir=")

@@ -163,6 +163,7 @@ class Settings(Strict):
     fence_timeout_seconds: Seconds = 120
     ready_timeout_seconds: Seconds = 300
     load_balancer_seconds: Annotated[float, Field(ge=0)] = 10
+    apiserver_grace_seconds: Annotated[float, Field(ge=0)] = 30
     kubeadm_ignored_preflight_errors: tuple[PreflightCheck, ...] = ()
     pod_probe: bool = True
     pod_probe_image: Image | None = None

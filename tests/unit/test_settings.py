@@ -142,3 +142,8 @@ def test_soak_time_is_a_duration(duration: str, hours: float) -> None:
 def test_a_load_balancer_may_need_no_time_but_not_less() -> None:
     assert Settings(**LEAST, load_balancer_seconds=0).load_balancer_seconds == 0
     assert "load_balancer_seconds" in refused(load_balancer_seconds=-1)
+
+
+def test_an_api_server_may_be_given_no_time_to_end_but_not_less() -> None:
+    assert Settings(**LEAST, apiserver_grace_seconds=0).apiserver_grace_seconds == 0
+    assert "apiserver_grace_seconds" in refused(apiserver_grace_seconds=-1)

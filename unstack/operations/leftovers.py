@@ -14,14 +14,13 @@ from unstack.facts.cluster import known_masters, placed
 from unstack.facts.hosts import Masterleases
 from unstack.guard import Commands, action, step
 from unstack.manifest import flag
+from unstack.mirror_pods import PODS, mirror_pods
 from unstack.operations.cutover import access_of
 from unstack.problems import Problem
 from unstack.remote import run_script
 from unstack.run import Run, read
 
-PODS = "/api/v1/namespaces/kube-system/pods"
 ETCD_PODS = f"{PODS}?labelSelector=component%3Detcd"
-MIRROR = "kubernetes.io/config.mirror"
 # An API server writes its masterlease every 10 s, and it runs out after 15 s.
 MASTERLEASE_SECONDS = 20
 
@@ -95,8 +94,7 @@ def _mirror_pods(run: Run) -> tuple[str, ...]:
     lead = run.lead()
     access = access_of(lead, known_masters(run)[lead], run.topology)
     pods = read([inventory.get_host(lead)], ApiObject, access=access, path=ETCD_PODS)[lead]
-    found = [one["metadata"] for one in pods.get("items") or ()]
-    return tuple(str(one["name"]) for one in found if MIRROR in (one.get("annotations") or {}))
+    return tuple(str(one["metadata"]["name"]) for one in mirror_pods(pods))
 
 
 @step

@@ -7,16 +7,20 @@ from collections.abc import Mapping
 
 from pyinfra import host, inventory
 
+from unstack.api_access import api_access
+from unstack.facts.api import ApiObject
 from unstack.facts.cluster import observe_master, observe_masters, placed
 from unstack.facts.hosts import ObservedMember
 from unstack.facts.trust import ca_files, has_read, note_of
 from unstack.guard import Commands, is_executing, step
+from unstack.manifest import ApiServerManifest
 from unstack.members import MemberStatus
+from unstack.mirror_pods import API_SERVER_PODS, PODS, api_server_pod
 from unstack.operations.cutover import await_arguments
 from unstack.operations.start import compose_words
 from unstack.problems import Problem
 from unstack.remote import run_script
-from unstack.run import Run, etcd_hosts, masters, on_each, refusal
+from unstack.run import Run, etcd_hosts, masters, on_each, read, refusal
 from unstack.scripts import script
 from unstack.trust import member_problems, successor
 
@@ -85,19 +89,39 @@ def restart_api_server(run: Run, name: str, dropping: bool) -> Commands:
         host.noop("this API server has read its CA file as it is")
         return
     settings = run.topology.settings
+    waking: tuple[str, ...] = ()
     if is_executing():
         _healthy_members(run)
-        await_api_servers(run, ANSWER_SECONDS)
-    timeout = str(int(settings.fence_timeout_seconds))
-    yield script("restart-apiserver", note_of(run), ca_files(run)[name], timeout)
+        waking = _waking(name, await_api_servers(run, ANSWER_SECONDS), settings.ready_timeout_seconds)
+    grace, limit = settings.apiserver_grace_seconds, settings.fence_timeout_seconds
+    yield script(
+        "restart-apiserver", note_of(run), ca_files(run)[name], str(int(grace)), str(int(grace + limit))
+    )
+    yield script("wake-kubelet", *waking)
     # Read now: whoever edits it meanwhile has kubelet start the API server by the new one.
     manifest = placed(name, observe_master(host, run.topology), run.topology).manifest
     yield script("await-apiserver", *await_arguments(manifest, settings.ready_timeout_seconds))
     time.sleep(settings.load_balancer_seconds)
 
 
-def await_api_servers(run: Run, seconds: float) -> None:
-    """Wait until every API server is ready. Raises OperationError, naming one that is not in time."""
+def _waking(name: str, manifests: Mapping[str, ApiServerManifest], seconds: float) -> tuple[str, ...]:
+    """The arguments of wake-kubelet.sh: whom this master asks while its own API server is away.
+
+    Masters reach each other's API servers: each stands behind the `kubernetes` service with its address.
+    With one master, or without its mirror pod, nobody is asked.
+    """
+    access = api_access(manifests[name])
+    listed = read([inventory.get_host(name)], ApiObject, access=access, path=API_SERVER_PODS)[name]
+    pod = api_server_pod(listed, manifests[name].advertise_address)
+    others = [api_access(one).url for other, one in manifests.items() if other != name and pod is not None]
+    return (access.ca, access.certificate, access.key, f"{PODS}/{pod}", str(int(seconds)), *others)
+
+
+def await_api_servers(run: Run, seconds: float) -> dict[str, ApiServerManifest]:
+    """Wait until every API server is ready: {inventory name: the manifest it runs by}.
+
+    Raises OperationError, naming one that is not in time.
+    """
     manifests = {
         name: placed(name, one, run.topology).manifest for name, one in observe_masters(run.topology).items()
     }
@@ -105,6 +129,7 @@ def await_api_servers(run: Run, seconds: float) -> None:
         masters(),
         lambda one: run_script(one, "await-apiserver", *await_arguments(manifests[one.name], seconds)),
     )
+    return manifests
 
 
 def await_members(run: Run, seconds: float) -> list[Problem]:

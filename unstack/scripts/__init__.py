@@ -25,6 +25,7 @@ WAITS = {
     "start": "the member to be healthy",
     "start-controllers": "kube-controller-manager and kube-scheduler to run",
     "start-stacked": "the stacked etcd to be healthy",
+    "wake-kubelet": "kubelet to start kube-apiserver",
     "withdraw": "kube-apiserver to end",
 }
 # How many waits of that length a script has one after the other, where it is not one.
