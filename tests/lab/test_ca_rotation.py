@@ -89,7 +89,8 @@ def _rotate(lab: Lab, directory: Path, killed_at: tuple[str, ...]) -> Rotated:
             _kill_at(step)
             if not half_way:
                 half_way = [pyinfra("-y", "inventories/lab.py", f"tasks/{n}.py") for n in ("status", "renew")]
-        outcome = pyinfra("-y", "inventories/lab.py", TASK)
+        # Twelve restarts one after the other; on a busy machine half a minute each.
+        outcome = pyinfra("-y", "inventories/lab.py", TASK, timeout_seconds=600)
         assert outcome.status == 0, outcome.text
         writers.wait_until_all_write(60)
     finally:
