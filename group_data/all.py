@@ -6,6 +6,11 @@ _sudo = True
 # Name of the cluster: its certificates, journal and reports are kept in .unstack/<cluster>/.
 cluster = "prod"
 
+# How the data moves. "snapshot": a short outage, in which nothing is written. "live": none; the external
+# members join the stacked cluster, and the stacked ones leave it. "auto": live where its conditions hold,
+# which are tried and printed; docs/how-it-works.md lists them. A migration that has begun keeps its strategy.
+strategy = "snapshot"
+
 # tasks/clean.py keeps what a rollback needs; True removes that too.
 clean_rollback = False
 

@@ -33,5 +33,6 @@ compose_command = "auto"
 # Free space wanted on the data directory's disk, in sizes of the database.
 disk_factor = 3.0
 
-# How long the new members may take to answer with a quorum.
+# How long the new members may take to answer with a quorum, and each that joins live to catch up. A large
+# database wants more: it is sent to it as a whole.
 start_timeout_seconds = 60

@@ -5,6 +5,7 @@ import pyinfra
 from unstack.operations.confirm import (
     await_heartbeats,
     record_confirmation,
+    refuse_joint,
     show_members,
     write_through,
 )
@@ -20,6 +21,7 @@ from unstack.topology import MASTERS
 def confirm() -> None:
     """Register the stage; every host passes its barriers."""
     run = begin()
+    refuse_joint(run, name="Check that no stacked etcd is a member of the external cluster")
     if in_group(MASTERS):
         write_through(run, name="Write and read through every API server")
     await_heartbeats(run, name="Wait for the leases of components and nodes")

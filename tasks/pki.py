@@ -2,6 +2,7 @@
 
 import pyinfra
 
+from unstack.operations.adopt_ca import adopt_ca
 from unstack.operations.pki import install_apiserver_pki, install_member_pki, make_pki
 from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import ETCD, MASTERS
@@ -10,6 +11,8 @@ from unstack.topology import ETCD, MASTERS
 def pki() -> None:
     """Register the stage; every host passes its barriers."""
     run = begin()
+    adopt_ca(run, name="Adopt the stacked etcd's CA for a live migration")
+    checkpoint("CA chosen")
     make_pki(run, name="Make the external cluster's certificates on the control node")
     checkpoint("certificates made")
     if in_group(ETCD):

@@ -25,7 +25,7 @@ def prepare() -> None:
     if in_group(MASTERS):
         prepare_manifest(run, name="Prepare the new kube-apiserver manifest")
     checkpoint("prepared")
-    probe_before(run, name="Time pods before the fence")
+    probe_before(run, name="Time pods beforehand")
     barrier("prepare")
 
 

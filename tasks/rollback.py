@@ -2,9 +2,11 @@
 
 Before the external cluster was in use the old manifests go back and no data moves. After it, the
 external cluster's data goes back into the stacked members first, proven equal like on the way out.
+While stacked and external members are one cluster, they and the API servers go back one by one instead.
 """
 
 import pyinfra
+from pyinfra import host
 
 from unstack.operations.confirm import await_heartbeats, write_through
 from unstack.operations.kubeadm_config import return_kubeadm_config
@@ -22,6 +24,12 @@ from unstack.operations.rollback import (
     return_controllers,
 )
 from unstack.operations.rollback_data import bring_data, prove_back, restore_stacked, start_stacked
+from unstack.operations.rollback_live import (
+    complete_restore_tools,
+    leave_first,
+    remove_external_member,
+    return_switched,
+)
 from unstack.run import barrier, begin, checkpoint, in_group
 from unstack.topology import ETCD, MASTERS
 
@@ -32,6 +40,14 @@ def rollback() -> None:
     find_way_back(run, name="Find the way back")
     barrier("way back")
     go_back_at_once(run, name="Bring the old control plane back, where no data has to move")
+    for one in host.loop(run.topology.masters):
+        return_switched(run, one.name, name=f"Return the API server of {one.name} to its stacked member")
+    for member in host.loop(run.topology.members[::-1]):
+        remove_external_member(run, member.name, name=f"Remove the external member {member.name}")
+    for one in host.loop(run.topology.masters):
+        leave_first(run, one.name, name=f"Remove the stacked member of {one.name}, after others")
+    complete_restore_tools(run, name="Bring the restore tool to masters that have none")
+    barrier("members")
     if in_group(MASTERS):
         prepare_return(run, name="Prepare the kube-apiserver manifest of the stacked etcd")
     barrier("prepare")

@@ -42,7 +42,7 @@ UPGRADES = "tests/lab/test_upgrades.py"
 
 ELSEWHERE: Mapping[str, RunBy | NotRun] = {
     "make demo": RunBy("tests/lab/test_demo.py", '_make("demo", 900)'),
-    "make faults": RunBy("tests/lab/test_demo.py", '_make("faults", 3600)'),
+    "make faults": RunBy("tests/lab/test_demo.py", '_make("faults", 9000)'),
     "make experiment-slow-delete": RunBy(SLOW_DELETE, "situations.run(lab, plan, measure, places)"),
     "python -m experiments.slow_delete --only h2": RunBy(SLOW_DELETE, '_built(lab, "h2"'),
     **dict.fromkeys(("python -m demo", "python -m faults", "python -m lab"), NAMED),

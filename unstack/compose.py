@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import jinja2
 
 from unstack.topology import Member, Topology
 from unstack.versions import EtcdVersion
 
-
-def etcd_flags(topology: Topology, member: Member) -> tuple[str, ...]:
-    """etcd's command line for one member, for the version in the image."""
-    return ("etcd", *_identity(topology, member), *_tls(topology), *_tuning(topology))
+INITIAL_CLUSTER = "--initial-cluster="
 
 
-def _identity(topology: Topology, member: Member) -> Iterator[str]:
+def etcd_flags(topology: Topology, member: Member, initial_cluster: str = "") -> tuple[str, ...]:
+    """etcd's command line for one member, for the version in the image.
+
+    + initial_cluster: of a member that joins a running cluster; else all external members
+    """
+    identity = _identity(topology, member, initial_cluster or topology.initial_cluster)
+    return ("etcd", *identity, *_tls(topology), *_tuning(topology))
+
+
+def _identity(topology: Topology, member: Member, initial_cluster: str) -> Iterator[str]:
     settings = topology.settings
     loopback = f"https://127.0.0.1:{settings.etcd_client_port}"
     yield f"--name={member.name}"
@@ -24,10 +30,11 @@ def _identity(topology: Topology, member: Member) -> Iterator[str]:
     yield f"--advertise-client-urls={member.client_url}"
     yield f"--listen-peer-urls={member.peer_url}"
     yield f"--initial-advertise-peer-urls={member.peer_url}"
-    yield f"--initial-cluster={topology.initial_cluster}"
+    yield f"{INITIAL_CLUSTER}{initial_cluster}"
     # Never "new": a member whose restore failed would start as an empty voter that passes every
     # health check. With "existing" it exits; with restored data the flag is ignored, and so is
-    # --initial-cluster-token, which the restore has written into the data.
+    # --initial-cluster-token, which the restore has written into the data. One that joins needs it, and
+    # is refused unless --initial-cluster is what the cluster's own list is.
     yield "--initial-cluster-state=existing"
 
 
@@ -70,8 +77,11 @@ def _tuning(topology: Topology) -> Iterator[str]:
         yield "--experimental-compact-hash-check-enabled=true"
 
 
-def render_compose(topology: Topology, member: Member, template: str) -> str:
-    """The member's compose file, for the compose plugin and docker-compose 1.27 or newer."""
+def render_compose(topology: Topology, member: Member, template: str, initial_cluster: str = "") -> str:
+    """The member's compose file, for the compose plugin and docker-compose 1.27 or newer.
+
+    + initial_cluster: as in `etcd_flags`
+    """
     settings = topology.settings
     pki = f"{settings.etcd_config_directory}/pki"
     environment = jinja2.Environment(
@@ -82,7 +92,7 @@ def render_compose(topology: Topology, member: Member, template: str) -> str:
         cluster=settings.cluster,
         image=settings.etcd_image,
         container=settings.etcd_container,
-        command=etcd_flags(topology, member),
+        command=etcd_flags(topology, member, initial_cluster),
         environment={
             "ETCDCTL_API": "3",
             "ETCDCTL_ENDPOINTS": f"https://127.0.0.1:{settings.etcd_client_port}",
@@ -95,3 +105,9 @@ def render_compose(topology: Topology, member: Member, template: str) -> str:
         data_directory=settings.etcd_data_directory,
         pki_directory=pki,
     )
+
+
+def knows_external_alone(command: Iterable[str], topology: Topology) -> bool:
+    """True where etcd was started with the external members as --initial-cluster, and no other."""
+    values = [word.removeprefix(INITIAL_CLUSTER) for word in command if word.startswith(INITIAL_CLUSTER)]
+    return [set(value.split(",")) for value in values] == [set(topology.initial_cluster.split(","))]

@@ -80,7 +80,7 @@ def soak_problems(host: str, one: MasterHost, settings: Settings, now: datetime)
             host,
             "no record of a confirmation",
             "a cluster that was confirmed on the external etcd",
-            "run tasks/confirm.py, which confirms it and records when",
+            "run deploy.py, which confirms it and records when",
         )
         return
     age = now + timedelta(seconds=one.clock_offset_seconds) - one.confirmed.at
@@ -110,7 +110,7 @@ def remains_problems(
             host,
             f"a stacked etcd{where}{process}",
             "one at rest since the confirmation",
-            "see who started it; tasks/confirm.py puts it to rest",
+            "see who started it; deploy.py puts it to rest",
         )
     for path in remains.foreign:
         yield Problem(

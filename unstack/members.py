@@ -61,6 +61,9 @@ class MemberStatus:
     members: tuple[ListedMember, ...] | None
     alarms: tuple[str, ...] | None
     content: Content | None
+    is_learner: bool = False
+    raft_index: int = 0  # the last entry that this member has in its log
+    applied_index: int = 0  # the last entry that its store holds
 
     @property
     def is_leader(self) -> bool:
@@ -94,6 +97,9 @@ def read_member_status(lines: Iterable[str], *, whole: bool = True) -> MemberSta
         members=_members(report) if whole else None,
         alarms=_alarms(report) if whole else None,
         content=_content(report, whole) if "hashkv" in report else None,
+        is_learner=status.get("isLearner", False),
+        raft_index=status.get("raftIndex", 0),
+        applied_index=status.get("raftAppliedIndex", 0),
     )
 
 

@@ -11,7 +11,7 @@ import base64
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 
 from cryptography import x509
@@ -177,9 +177,17 @@ def read_files(lines: Iterable[str]) -> FilesOnDisk:
     return FilesOnDisk(only(report, "text"), {path: sha256 for sha256, _, path in sums})
 
 
+def initial_cluster_token(cluster: str, run_id: str) -> str:
+    """A token of its own for each migration: members of two attempts can never join each other."""
+    return f"unstack-{cluster}-{run_id}"
+
+
 @dataclass(frozen=True)
 class Restored:
-    """Our note beside a restored data directory: what it was restored from."""
+    """Our note beside a member's data directory: the snapshot that it was restored from.
+
+    A member that joined a running cluster has its data from there: its note names no snapshot.
+    """
 
     run: str
     sha256: str
@@ -193,10 +201,25 @@ class Restored:
         """The setting `cluster` of the run that restored it, by its --initial-cluster-token."""
         return self.token.removeprefix("unstack-").removesuffix(f"-{self.run}")
 
+    @classmethod
+    def joined(cls, cluster: str, run: str) -> Restored:
+        """The note of a member that `run` has let join the cluster, as it moves `cluster` live."""
+        return cls(run, sha256="", revision=0, token=initial_cluster_token(cluster, run), database_sha256="")
+
+    @property
+    def has_joined(self) -> bool:
+        """It got its data from the members of the cluster that it joined."""
+        return not self.sha256
+
     @property
     def is_rehearsal(self) -> bool:
         """Restored by a rehearsal, and of no use to anybody since."""
         return self.run.endswith(REHEARSAL)
+
+    @property
+    def as_json(self) -> str:
+        """The note's text."""
+        return json.dumps(asdict(self))
 
     @classmethod
     def parse(cls, text: str) -> Restored:
@@ -234,6 +257,11 @@ class MemberData:
     has_data: bool
     restored: Restored | None
     container: str  # docker's state, empty where there is none
+
+    @property
+    def has_joined(self) -> bool:
+        """True of a member that had joined live, and whose data is still in its place."""
+        return self.has_data and self.restored is not None and self.restored.has_joined
 
 
 def read_member_data(lines: Iterable[str]) -> MemberData:

@@ -58,6 +58,12 @@ def place(master: MasterHost, topology: Topology) -> Placed:
     return Placed(Placement.STACKED if live else Placement.FENCED, text, manifest)
 
 
+def runs_on_external(observed: MasterHost, topology: Topology) -> bool:
+    """True where this master's one API server was started with the external endpoints."""
+    servers = [one.value("etcd-servers") or "" for one in observed.running("kube-apiserver")]
+    return len(servers) == 1 and same_urls(tuple(servers[0].split(",")), topology.client_urls)
+
+
 def external_manifest(here: Placed, topology: Topology, template: str) -> str:
     """A master's kube-apiserver manifest with the etcd settings of the external cluster.
 

@@ -59,12 +59,12 @@ def _stream(chunks: Iterable[bytes], size: int, targets: Sequence[Host], target_
     writers = {target.name: gevent.spawn(_write, target, write, queues[target.name]) for target in targets}
     read = 0
     try:
-        with waiting(", ".join(queues), "waiting for the copy of the snapshot") as wait:
+        with waiting(", ".join(queues), "waiting for the copy") as wait:
             for chunk in chunks:
                 for name, queue in queues.items():
                     _offer(queue, writers[name], chunk)
                 read += len(chunk)
-                wait.what = f"copying the snapshot, {read // MEBIBYTE} of {size // MEBIBYTE} MiB"
+                wait.what = f"copying, {read // MEBIBYTE} of {size // MEBIBYTE} MiB"
             for name, queue in queues.items():
                 _offer(queue, writers[name], None)
             gevent.joinall(list(writers.values()))
@@ -88,7 +88,7 @@ def _finish(host: Host, channel: Any, errors: bytes) -> None:
     if channel.recv_exit_status() != 0:
         reason = errors.decode(errors="replace").strip() or "the command failed"
         raise OperationError(
-            f"{host.name}: found a copy of the snapshot that failed: {reason}; expected a whole one;"
+            f"{host.name}: found a copy that failed: {reason}; expected a whole one;"
             " to do: look at that host's disk and connection, then run again"
         )
 

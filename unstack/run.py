@@ -38,6 +38,7 @@ from unstack.topology import ETCD, MASTERS, HostInput, Topology, read_topology
 
 T = TypeVar("T")
 STATE_DIRECTORY = Path(".unstack")
+TEMPLATES = Path("templates")
 UNSAFE_OPTIONS = ("--no-wait", "--serial")
 BESIDE = Problem(
     "command line",
@@ -115,7 +116,10 @@ class Run:
             self.changes.append(Change(host_name, file, old, new))
 
     def note_api_server(self, host_name: str, state: str) -> None:
-        """Note that a host's API server is "taken away" (before it is) or "ready": it bounds the outage."""
+        """Note that a host's API server is "taken away" (before it is) or "ready": it bounds the outage.
+
+        One that is "starting anew" while others serve bounds none.
+        """
         if is_executing():
             self.journal.record("api server", host=host_name, state=state)
 

@@ -145,6 +145,7 @@ class Settings(Strict):
     """All settings. `group_data/` is their reference, with a comment on each."""
 
     cluster: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+    strategy: Literal["live", "snapshot", "auto"] = "snapshot"
     pki: PkiSettings = PkiSettings()
     state_directory: AbsolutePath = "/var/lib/unstack"
     allow_fewer_than_three_members: bool = False
@@ -188,6 +189,11 @@ class Settings(Strict):
     def rehearsal_directory(self) -> str:
         """Where all lies that a rehearsal puts on a master, and nothing else."""
         return f"{self.state_directory}/rehearsal"
+
+    @property
+    def backup_directory(self) -> str:
+        """Where a live migration's backup lies on the first master, apart from snapshots to migrate by."""
+        return f"{self.state_directory}/backup"
 
     @property
     def soak_time(self) -> timedelta:

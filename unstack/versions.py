@@ -45,3 +45,13 @@ class EtcdVersion(NamedTuple):
         Source: etcd Documentation/postmortems/v3.5-data-inconsistency.md, etcd#13766; 3.5.3 mends it.
         """
         return EtcdVersion(3, 5, 0) <= self <= EtcdVersion(3, 5, 2)
+
+    @property
+    def least_to_join(self) -> EtcdVersion:
+        """The oldest version, of this one's series, that may join a running cluster as a learner.
+
+        Older ones note a promotion wrongly, or leave zombie members in their store: it shows at the upgrade
+        to 3.6 (etcd#19557, etcd#20793, etcd#20967; 3.5.26). 3.6 also failed to replay a promotion, and to
+        apply a snapshot beside a defragmentation (etcd#20653; 3.6.5). 3.4 is at the end of its life.
+        """
+        return EtcdVersion(3, 6, 5) if self.minor_series == (3, 6) else EtcdVersion(3, 5, 26)

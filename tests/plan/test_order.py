@@ -8,9 +8,11 @@ from lab import Lab
 from tests.commands import Outcome, pyinfra, state_of
 
 # The story of a migration. What pyinfra merges the hosts' operations into must be exactly this.
-ORDER = [
+BEFORE = [
     "preflight.py | Examine every host",
     "preflight.py | === preflight ===",
+    "pki.py | Adopt the stacked etcd's CA for a live migration",
+    "pki.py | --- CA chosen ---",
     "pki.py | Make the external cluster's certificates on the control node",
     "pki.py | --- certificates made ---",
     "pki.py | Install the member's certificates",
@@ -22,8 +24,28 @@ ORDER = [
     "prepare.py | Write the member's compose file",
     "prepare.py | Create the member's container",
     "prepare.py | --- prepared ---",
-    "prepare.py | Time pods before the fence",
+    "prepare.py | Time pods beforehand",
     "prepare.py | === prepare ===",
+]
+AFTERWARDS = [
+    "confirm.py | Check that no stacked etcd is a member of the external cluster",
+    "confirm.py | Write and read through every API server",
+    "confirm.py | Wait for the leases of components and nodes",
+    "confirm.py | --- confirmed ---",
+    "confirm.py | Merge the external endpoints into kubeadm-config",
+    "confirm.py | Let kubeadm prove that it keeps the external etcd",
+    "confirm.py | Time pods after the migration",
+    "confirm.py | --- pods timed ---",
+    "confirm.py | Stop the stacked etcd, its data kept",
+    "confirm.py | --- retired ---",
+    "confirm.py | Show members, status and health",
+    "confirm.py | --- healthy ---",
+    "confirm.py | Record the confirmation",
+    "confirm.py | === confirm ===",
+    "confirm.py | Write the run's outcome",
+]
+ORDER = [
+    *BEFORE,
     "fence.py | Fence: stop API server, controller-manager and scheduler",
     "fence.py | === fence ===",
     "snapshot.py | Take the snapshot of the fenced cluster",
@@ -44,20 +66,41 @@ ORDER = [
     "cutover.py | Let go of the stopped controllers' leases",
     "cutover.py | Start controller-manager and scheduler",
     "cutover.py | === cutover ===",
-    "confirm.py | Write and read through every API server",
-    "confirm.py | Wait for the leases of components and nodes",
-    "confirm.py | --- confirmed ---",
-    "confirm.py | Merge the external endpoints into kubeadm-config",
-    "confirm.py | Let kubeadm prove that it keeps the external etcd",
-    "confirm.py | Time pods after the migration",
-    "confirm.py | --- pods timed ---",
-    "confirm.py | Stop the stacked etcd, its data kept",
-    "confirm.py | --- retired ---",
-    "confirm.py | Show members, status and health",
-    "confirm.py | --- healthy ---",
-    "confirm.py | Record the confirmation",
-    "confirm.py | === confirm ===",
-    "confirm.py | Write the run's outcome",
+    *AFTERWARDS,
+]
+
+# That of a live migration, from where it differs.
+LIVE = [
+    "grow.py | Take a backup of the cluster, which goes on",
+    "grow.py | --- backed up ---",
+    "grow.py | Add etcd-1 as a learner",
+    "grow.py | Start etcd-1 and let it catch up",
+    "grow.py | Let etcd-1 vote",
+    "grow.py | Add etcd-2 as a learner",
+    "grow.py | Start etcd-2 and let it catch up",
+    "grow.py | Let etcd-2 vote",
+    "grow.py | Add etcd-3 as a learner",
+    "grow.py | Start etcd-3 and let it catch up",
+    "grow.py | Let etcd-3 vote",
+    "grow.py | Compare every voter, stacked and external",
+    "grow.py | === grow ===",
+    "switch.py | Switch the API server of master-1 to the external members",
+    "switch.py | Switch the API server of master-2 to the external members",
+    "switch.py | Switch the API server of master-3 to the external members",
+    "switch.py | === switch ===",
+    "shrink.py | Keep the stacked etcd's restore tool",
+    "shrink.py | --- tool kept ---",
+    "shrink.py | Bring the tool to masters whose stacked etcd gave none",
+    "shrink.py | Move the lead to an external member",
+    "shrink.py | Remove the stacked member of master-1",
+    "shrink.py | Remove the stacked member of master-2",
+    "shrink.py | Remove the stacked member of master-3",
+    "shrink.py | === shrink ===",
+    "settle.py | Restart etcd-1 by its ordinary compose file",
+    "settle.py | Restart etcd-2 by its ordinary compose file",
+    "settle.py | Restart etcd-3 by its ordinary compose file",
+    "settle.py | Compare every member once more",
+    "settle.py | === settle ===",
 ]
 
 # That of a rehearsal, which has no fence.
@@ -122,6 +165,14 @@ CHANGES = {
 }
 
 
+# Steps of a live migration that change something, and whose names say no host.
+LIVE_ALONE = {
+    "Take a backup of the cluster, which goes on": {"master-1"},
+    "Keep the stacked etcd's restore tool": MASTERS,
+    "Move the lead to an external member": {"master-1"},
+}
+
+
 def _plan(outcome: Outcome) -> dict[str, set[str]]:
     assert outcome.status == 0, outcome.text
     plan = json.loads(outcome.stdout)["plan"]
@@ -136,6 +187,19 @@ def test_dry_run_lists_every_step_in_order_and_changes_nothing(fresh_lab: Lab) -
     # The certificates may exist on the control node from an earlier run.
     changes.pop("Make the external cluster's certificates on the control node", None)
     assert changes == CHANGES
+    assert state_of(fresh_lab) == before
+
+
+def test_a_live_migrations_dry_run_lists_every_step_in_order_and_changes_nothing(fresh_lab: Lab) -> None:
+    before = state_of(fresh_lab)
+    plan = _plan(pyinfra("--dry", "--json", "inventories/lab.py", "deploy.py", "--data", "strategy=live"))
+    assert list(plan) == [*BEFORE, *LIVE, *AFTERWARDS]
+    changes = {name.partition(" | ")[2]: hosts for name, hosts in plan.items() if hosts}
+    for name in LIVE:
+        step = name.partition(" | ")[2]
+        named = (MASTERS | ETCD) & set(step.split())
+        # Every step is its host's alone, and each of them changes something there.
+        assert changes.get(step, set()) == (named or LIVE_ALONE.get(step, set())), step
     assert state_of(fresh_lab) == before
 
 

@@ -6,12 +6,16 @@ in the rules that the tests run.
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
+from unstack.joining import CONNECTED, REFUSED, Connection, JoiningReadings
 from unstack.members import Content, ListedMember, MemberStatus
-from unstack.observations import EtcdHost, MasterHost, Process, Restored
-from unstack.operations.restore import initial_cluster_token
+from unstack.observations import EtcdHost, MasterHost, Process, Restored, initial_cluster_token
+from unstack.pki.certificates import certificate_pem, new_authority, new_key
 from unstack.preflight import Cluster
+from unstack.settings import AuthoritySettings
+from unstack.stacked_authority import StackedAuthority
 from unstack.topology import HostInput, Topology, read_topology
 
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -22,6 +26,10 @@ ADDRESSES = {
     **{f"master-{number}": f"172.30.0.1{number}" for number in (1, 2, 3)},
     **{f"etcd-{number}": f"172.30.0.3{number}" for number in (1, 2, 3)},
 }
+_KEY = new_key(AuthoritySettings().key)
+_CA = new_authority(AuthoritySettings(), _KEY, datetime.now(timezone.utc)).certificate
+# The CA of the stacked etcd as each master has it.
+CA = StackedAuthority("/etc/kubernetes/pki/etcd/ca.crt", certificate_pem(_CA), has_key=True)
 CONTENT = Content(100, 4711, 50, 333, frozenset({1, 2}), frozenset(), frozenset())
 
 
@@ -136,6 +144,33 @@ def cluster(**changes: object) -> Cluster:
         "manifest_template": (TEMPLATES / "kube-apiserver-etcd.yaml.j2").read_text(),
     }
     return Cluster(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def joining(**changes: object) -> JoiningReadings:
+    """What live needs, all as it should be; `changes` replace its parts."""
+    old = tuple(Connection(f"172.30.0.1{number}", 2380, CONNECTED, 0.0004) for number in (1, 2, 3))
+    new = tuple(Connection(f"172.30.0.3{number}", 2380, REFUSED, 0.0006) for number in (1, 2, 3))
+    fields: dict[str, object] = {
+        "authorities": {f"master-{number}": CA for number in (1, 2, 3)},
+        "connections": {
+            **{f"master-{number}": new for number in (1, 2, 3)},
+            **{f"etcd-{number}": old for number in (1, 2, 3)},
+        },
+        "sync_seconds": {f"etcd-{number}": (0.001,) * 31 + (0.3,) for number in (1, 2, 3)},
+    }
+    return JoiningReadings(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def external_member(number: int, *, is_learner: bool = False, started: bool = True) -> ListedMember:
+    """An external member as the cluster lists it that it has joined."""
+    url = f"https://172.30.0.3{number}:2380"
+    return ListedMember(30 + number, f"etcd-{number}" if started else "", (url,), (), is_learner)
+
+
+def joined(*external: ListedMember, left: int = 0) -> dict[str, MemberStatus]:
+    """The stacked members of a live migration under way, `left` of which have left."""
+    listed = (*(member(1).members or ())[left:], *external)
+    return {f"master-{number}": member(number, members=listed) for number in range(1 + left, 4)}
 
 
 OURS = Restored("20261124T000000Z", "ab", 100, initial_cluster_token("test", "20261124T000000Z"), "cd")

@@ -94,7 +94,7 @@ def test_refuses_before_the_soak_time_by_the_masters_own_clock() -> None:
 def test_refuses_without_a_record_of_the_confirmation() -> None:
     (problem,) = soak_problems("m", _migrated(confirmed=None), _settings(), NOW)
     assert problem.found == "no record of a confirmation"
-    assert "tasks/confirm.py" in problem.action
+    assert "deploy.py" in problem.action
 
 
 @pytest.mark.parametrize(

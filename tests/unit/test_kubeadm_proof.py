@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
+from collections.abc import Callable
+from datetime import datetime, timezone
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.unit.cluster import APISERVER, MANIFESTS
+from tests.unit.cluster import APISERVER, MANIFESTS, master, topology
 from unstack.kubeadm import VERSIONS, KubeadmConfigError, with_external_etcd, with_init_configuration
 from unstack.kubeadm_proof import configuration_used, manifest_problems, plan_problems
 from unstack.manifest import ApiServerManifest, read_apiserver
+from unstack.observations import Mark, MasterHost
+from unstack.operations import kubeadm_proof
 
 LOCAL = (MANIFESTS / "ClusterConfiguration.yaml").read_text()
 SERVERS = ("https://172.30.0.31:2379", "https://172.30.0.32:2379")
@@ -110,3 +116,41 @@ def test_the_init_configuration_is_of_the_same_version_and_leaves_the_other_as_i
 def test_there_is_no_init_configuration_for_what_is_no_cluster_configuration() -> None:
     with pytest.raises(KubeadmConfigError, match="holds no ClusterConfiguration"):
         with_init_configuration("", advertise_address="172.30.0.11", bind_port=6443)
+
+
+MARK = Mark("r", datetime(2026, 11, 20, tzinfo=timezone.utc))
+Asks = Callable[[str, MasterHost], bool]
+
+
+@pytest.fixture
+def asks(monkeypatch: pytest.MonkeyPatch) -> Asks:
+    """`asks(stage, master)`: whether a run of that stage and the confirmation asks this master's kubeadm."""
+
+    def prove(stage: str, one: MasterHost) -> bool:
+        asked: list[object] = []
+        run: Any = SimpleNamespace(topology=topology(), planned={stage: None, "confirm": None})
+        monkeypatch.setattr(kubeadm_proof, "observe_masters", lambda topology: {"master-1": one})
+        monkeypatch.setattr(kubeadm_proof, "masters", list)
+        monkeypatch.setattr(kubeadm_proof, "on_each", lambda hosts, work: asked.append(work) or {})
+        kubeadm_proof._prove(run)
+        return bool(asked)
+
+    return prove
+
+
+def _without_etcd(confirmed: Mark | None) -> MasterHost:
+    live = {name: text for name, text in master().live.items() if name != "etcd"}
+    return master(live=live, confirmed=confirmed)
+
+
+def test_kubeadm_is_asked_until_a_migration_is_over_and_by_deploy_no_more(asks: Asks) -> None:
+    for stage in ("cutover", "switch"):
+        assert asks(stage, master())
+        assert not asks(stage, _without_etcd(MARK))
+    # A live migration asks after its last stacked member has left; the other one before it is stopped.
+    assert asks("switch", _without_etcd(None))
+    assert not asks("cutover", _without_etcd(None))
+
+
+def test_kubeadm_is_asked_whenever_the_confirmation_is_run_by_itself(asks: Asks) -> None:
+    assert asks("confirm", _without_etcd(MARK))

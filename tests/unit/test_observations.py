@@ -11,8 +11,14 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from unstack.members import read_member_status
-from unstack.observations import Restored, parse_report, read_certificates, read_etcd_host, read_master_host
-from unstack.operations.restore import initial_cluster_token
+from unstack.observations import (
+    Restored,
+    initial_cluster_token,
+    parse_report,
+    read_certificates,
+    read_etcd_host,
+    read_master_host,
+)
 from unstack.pki.certificates import new_authority, new_key
 from unstack.settings import AuthoritySettings
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pyinfra.api.exceptions import OperationError
 
-from tests.unit.cluster import topology
+from tests.unit.cluster import master, topology
 from unstack.journal import Journal
 from unstack.operations import pod_probe
 from unstack.pod_probe import AFTER, BEFORE, PodTime, Round
@@ -52,7 +52,7 @@ def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compare:
         monkeypatch.setattr(pod_probe, "_Probe", Measured)
         run: Any = SimpleNamespace(id="now", journal=journal, topology=topology())
         try:
-            pod_probe._compare(run, {})
+            pod_probe._compare(run, {"master-1": master()})
         except OperationError as error:
             events.append(str(error))
         lines = [json.loads(text) for text in journal.path.read_text().splitlines()]

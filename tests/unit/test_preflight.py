@@ -19,8 +19,7 @@ from tests.unit.cluster import (
     member,
     topology,
 )
-from unstack.observations import MasterHost, Process
-from unstack.operations.restore import initial_cluster_token
+from unstack.observations import MasterHost, Process, initial_cluster_token
 from unstack.preflight import Cluster, contents_settled, judge, warnings
 from unstack.problems import Problem
 

@@ -44,7 +44,7 @@ def test_fits_its_width_without_control_characters() -> None:
 def test_tells_all_that_an_operator_decides_by() -> None:
     text = preview(source())
     assert "Stacked: nothing has been moved" in _section(text, "Where it stands")
-    assert "the only one there is" in _section(text, "Strategy")
+    assert "  snapshot: the API servers are stopped" in _section(text, "Strategy")
     assert _section(text, "Certificates").strip() == "The CA will be made, and with it 8 certificates."
     assert "\n\nRefused" not in text
     assert "first write that the external cluster acknowledges" in _words(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from pyinfra.api.exceptions import OperationError
 
-from tests.unit.cluster import topology
+from tests.unit.cluster import cluster, topology
 from tests.unit.pki_files import this_moment
 from unstack import run
 from unstack.operations import preview
@@ -55,9 +55,9 @@ def test_certificates_that_this_user_can_not_read_are_a_problem(
     def denied(*_: object) -> None:
         raise PermissionError(13, "Permission denied", ".unstack/test/pki")
 
-    found = preview._pki(begin(purpose=Purpose.READ), this_moment())
+    found = preview._pki(begin(purpose=Purpose.READ), cluster(), this_moment())
     assert found == foresee_pki(place / "pki", topology(), this_moment())
     monkeypatch.setattr(preview, "foresee_pki", denied)
-    found = preview._pki(begin(purpose=Purpose.READ), this_moment())
+    found = preview._pki(begin(purpose=Purpose.READ), cluster(), this_moment())
     assert found.state is AuthorityState.REFUSED
     assert [problem.found for problem in found.problems] == [".unstack/test/pki: Permission denied"]

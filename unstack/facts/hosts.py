@@ -134,7 +134,7 @@ class ObservedMember(FactBase[MemberStatus | None]):
 class ObservedOwnContent(FactBase[MemberStatus | None]):
     """A member with only what is its own at a revision: less to ask, for the time of the outage."""
 
-    def command(self, member: str, revision: int) -> StringCommand:
+    def command(self, member: str, revision: int = 0) -> StringCommand:
         return script("observe-member", member, str(revision), "member")
 
     def process(self, output: list[str]) -> MemberStatus:
@@ -189,6 +189,16 @@ class ObservedMemberData(FactBase[MemberData | None]):
 
     def process(self, output: list[str]) -> MemberData:
         return parsed(read_member_data, output)
+
+
+class ContainerCommand(FactBase[tuple[str, ...] | None]):
+    """The command that a member's container was made with: () where there is none, None where unread."""
+
+    def command(self, container: str) -> StringCommand:
+        return script("observe-container", container)
+
+    def process(self, output: list[str]) -> tuple[str, ...]:
+        return parsed(lambda lines: tuple(parse_report(lines)["command"][0].splitlines()), output)
 
 
 class ObservedFiles(FactBase[FilesOnDisk | None]):

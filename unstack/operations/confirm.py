@@ -10,6 +10,7 @@ from pyinfra import host, inventory, logger
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 
+from unstack.departure import find_joint, told
 from unstack.facts.api import ApiObject, MemberTables
 from unstack.facts.cluster import (
     cluster_phase,
@@ -21,12 +22,15 @@ from unstack.facts.cluster import (
     stacked_name,
 )
 from unstack.facts.hosts import MemberRevision
+from unstack.facts.membership import observe_members
 from unstack.guard import Commands, action, is_executing, step
 from unstack.heartbeats import dead_before, silent_components, silent_leases
+from unstack.live import LiveCluster
 from unstack.manifest import flag
 from unstack.operations.cutover import access_of
 from unstack.operations.leases import KUBE_SYSTEM_LEASES
 from unstack.placement import Phase
+from unstack.problems import Problem
 from unstack.progress import waiting
 from unstack.remote import run_script
 from unstack.revisions import read_key_revision, read_written, revision_problems
@@ -35,6 +39,42 @@ from unstack.scripts import script
 
 NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 POLL_SECONDS = 0.5
+
+
+@step
+def refuse_joint(run: Run) -> Commands:
+    """
+    Refuse where stacked and external members are one cluster: a live migration is under way.
+
+    + run: this run
+
+    The stacked members are stopped all at once later on, which would take that cluster's quorum away.
+    """
+    if host.name == run.lead() and is_executing():
+        check_apart(run)
+    host.noop("no stacked etcd is a member of the external cluster")
+    return
+    yield
+
+
+def check_apart(run: Run) -> None:
+    """Raises OperationError where stacked and external members are one cluster."""
+    masters = observe_masters(run.topology)
+    statuses = observe_members(masters)
+    joint = find_joint(masters, statuses, run.topology)
+    if joint is not None:
+        stacked = ", ".join(one.name or f"{one.id:x}" for one in joint.stacked(run.topology))
+        quorum = told(LiveCluster(run.topology, masters, statuses, joint))
+        raise refusal(
+            [
+                Problem(
+                    "cluster",
+                    f"the stacked members {stacked} in one cluster with external ones ({quorum})",
+                    "none: stopped together they may take the quorum with them",
+                    "run deploy.py, which lets them leave one by one",
+                )
+            ]
+        )
 
 
 @step
@@ -51,10 +91,14 @@ def write_through(run: Run) -> Commands:
         host.noop("nothing was cut over in this run")
         return
     one = inventory.get_host(host.name)
-    yield action(lambda: _write_through(run, one))
+    yield action(lambda: write_and_read(run, one))
 
 
-def _write_through(run: Run, one: Host) -> None:
+def write_and_read(run: Run, one: Host) -> None:
+    """Prove that a master's API server writes to its etcd and reads from it, by the revisions that it tells.
+
+    Raises OperationError where it does not.
+    """
     observed = observe_masters(run.topology)
     access = access_of(one.name, observed[one.name], run.topology)
     manifest = placed(one.name, observed[one.name], run.topology).manifest
@@ -109,7 +153,7 @@ def _is_due(run: Run) -> bool:
     """True after this run's cutover, and where the confirmation was asked for by itself."""
     if run.results.get("nothing to confirm"):
         return False
-    if "cutover" not in run.planned:
+    if not {"cutover", "switch"} & set(run.planned):
         return True
     return "cutover_started" in run.results if is_executing() else not is_migrated(run)
 

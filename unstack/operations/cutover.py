@@ -18,10 +18,11 @@ from unstack.facts.cluster import (
     stacked_name,
 )
 from unstack.guard import Commands, is_executing, step
-from unstack.manifest import ApiServerManifest, same_urls
+from unstack.manifest import ApiServerManifest
 from unstack.observations import COMPONENTS, MasterHost
+from unstack.operations.live import refuse_joined
 from unstack.operations.prepare import new_manifest
-from unstack.placement import Placed, Placement, restores_begun
+from unstack.placement import Placed, Placement, restores_begun, runs_on_external
 from unstack.run import Run, refusal
 from unstack.scripts import script
 from unstack.topology import Topology
@@ -58,6 +59,8 @@ def check_prepared(run: Run) -> Commands:
 
     + run: this run
     """
+    if is_executing():
+        refuse_joined(run)
     topology = run.topology
     observed = known_masters(run)[host.name]
     if problems := restores_begun({host.name: observed}):
@@ -123,7 +126,7 @@ def await_api_server(run: Run) -> Commands:
     topology = run.topology
     forget_masters(run)
     observed = observe_master(host, topology)
-    if _runs_on_external(observed, topology) and "etcd" not in observed.live:
+    if runs_on_external(observed, topology) and "etcd" not in observed.live:
         host.noop("the API server runs on the external etcd")
         return
     # While the plan is made the manifest is still the old one.
@@ -151,11 +154,6 @@ def start_controllers(run: Run) -> Commands:
     yield script("start-controllers", *controllers_arguments(run.topology))
 
 
-def _runs_on_external(observed: MasterHost, topology: Topology) -> bool:
-    servers = [one.value("etcd-servers") or "" for one in observed.running("kube-apiserver")]
-    return len(servers) == 1 and same_urls(tuple(servers[0].split(",")), topology.client_urls)
-
-
 def access_of(name: str, observed: MasterHost, topology: Topology) -> ApiAccess:
     """How this master's own API server is reached from the master itself."""
     return api_access(placed(name, observed, topology).manifest)
@@ -175,10 +173,12 @@ def retire_stacked_member(run: Run) -> Commands:
     if "etcd" not in observed.live:
         host.noop("no stacked etcd is left here")
         return
+    name = stacked_name(host.name, observed)
+    yield script("keep-restore-tool", settings.kept_directory, name)
     yield script(
         "retire",
         settings.manifests_directory,
         settings.kept_directory,
-        stacked_name(host.name, observed),
+        name,
         str(int(settings.fence_timeout_seconds)),
     )

@@ -17,11 +17,11 @@ from unstack.decommission import (
 )
 from unstack.facts.cluster import cluster_phase, known_masters
 from unstack.facts.hosts import ObservedRemains
+from unstack.facts.whole_cluster import read_cluster
 from unstack.guard import Commands, action, step
 from unstack.manifest import ManifestError
 from unstack.observations import MasterHost, parse_report
 from unstack.operations.leftovers import find_leftovers, is_due
-from unstack.operations.preflight import read_cluster
 from unstack.placement import Phase
 from unstack.preflight import judge
 from unstack.problems import Problem

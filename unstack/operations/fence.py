@@ -10,6 +10,7 @@ from pyinfra import host
 from unstack.facts.cluster import forget_masters, known_masters, observe_master, placed
 from unstack.guard import Commands, is_executing, step
 from unstack.observations import COMPONENTS
+from unstack.operations.live import refuse_joined
 from unstack.placement import Placement
 from unstack.recovery import after_failure
 from unstack.run import Run
@@ -27,6 +28,7 @@ def fence_master(run: Run) -> Commands:
     """
     topology = run.topology
     if is_executing():
+        refuse_joined(run)  # before there is anything to mend: that way back would stop those members
         run.results.setdefault("fence_started", time.time())
         # From here on a failure must not leave the cluster without a control plane.
         run.on_failure = partial(after_failure, run)

@@ -17,7 +17,7 @@ from unstack.manifest import ApiServerManifest, ManifestError, pki_directory
 from unstack.observations import parse_report
 from unstack.operations.cutover import access_of
 from unstack.operations.pki import KEY_MODE, put_file
-from unstack.operations.rollback import Way, way_of
+from unstack.operations.way_back import Way, way_of
 from unstack.placement import Placement
 from unstack.remote import run_script
 from unstack.report.diff import diff_lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pyinfra import host, inventory, logger
 from pyinfra.api.exceptions import OperationError
@@ -15,7 +15,7 @@ from unstack.guard import Commands, is_executing, step
 from unstack.kubeadm import KubeadmConfigError, with_init_configuration
 from unstack.kubeadm_proof import manifest_problems, plan_problems
 from unstack.manifest import ApiServerManifest, ManifestError
-from unstack.observations import Report, parse_report
+from unstack.observations import MasterHost, Report, parse_report
 from unstack.operations.kubeadm_config import cluster_configuration
 from unstack.problems import Problem
 from unstack.remote import run_script
@@ -25,7 +25,6 @@ from unstack.topology import Topology
 MANIFEST_SECONDS = 30
 # Its checks alone may wait 15 s for a pod.
 PLAN_SECONDS = 90
-STANDING = "The control plane works on the external etcd; no stacked etcd was stopped."
 
 
 @step
@@ -35,7 +34,8 @@ def prove_by_kubeadm(run: Run) -> Commands:
 
     + run: this run
 
-    Before the stacked etcd is stopped: nothing may depend on it any more. On a master without kubeadm
+    Before the stacked etcd is stopped, where the strategy is no live one: nothing may depend on it any
+    more. On a master without kubeadm
     there is nothing to prove, which is a warning. Changes nothing on the hosts; of `kubeadm upgrade
     plan` itself a job that it starts and removes is a part.
     """
@@ -48,8 +48,8 @@ def prove_by_kubeadm(run: Run) -> Commands:
 
 def _prove(run: Run) -> None:
     observed = observe_masters(run.topology)
-    if "cutover" in run.planned and not any("etcd" in one.live for one in observed.values()):
-        return  # proven by the run that stopped the stacked etcd
+    if _is_proven(run, observed):
+        return
     live = {name: placed(name, one, run.topology).manifest for name, one in observed.items()}
     made = on_each(
         masters(),
@@ -72,7 +72,24 @@ def _prove(run: Run) -> None:
     if with_kubeadm and not problems:
         problems += _planned(run, inventory.get_host(with_kubeadm[0]), live[with_kubeadm[0]])
     if problems:
-        raise refusal(problems, STANDING)
+        raise refusal(problems, standing(observed))
+
+
+def _is_proven(run: Run, observed: Mapping[str, MasterHost]) -> bool:
+    """True where an earlier run has done it, and the confirmation was not asked for by itself.
+
+    By snapshot the stacked etcd is stopped after it; live before it, so there the record has to be.
+    """
+    if any("etcd" in one.live for one in observed.values()):
+        return False
+    is_confirmed = all(one.confirmed is not None for one in observed.values())
+    return "cutover" in run.planned or ("switch" in run.planned and is_confirmed)
+
+
+def standing(observed: Mapping[str, MasterHost]) -> str:
+    """What a refusal after the cutover says of the cluster: of a live one the stacked members have left."""
+    left = any("etcd" in one.live for one in observed.values())
+    return f"The control plane works on the external etcd{'; no stacked etcd was stopped' if left else ''}."
 
 
 def made_by_kubeadm(one: Host, live: ApiServerManifest, text: str, topology: Topology) -> Report:

@@ -22,6 +22,7 @@ from unstack.facts.cluster import (
 )
 from unstack.guard import Commands, action, is_executing, step
 from unstack.manifest import ManifestError, pki_directory
+from unstack.operations.adopt_ca import lacks_stacked_ca
 from unstack.pki import Pki, Rotation, ensure_pki, lint, rotation_of, trusted_pem
 from unstack.pki.in_use import authority_problems
 from unstack.placement import Phase, Placement
@@ -50,7 +51,7 @@ def make_pki(run: Run) -> Commands:
     if is_migrated(run):
         host.noop("the external cluster is in use with the certificates it has")
         return
-    if (run.directory / "pki" / "ca.crt").exists() and not is_executing():
+    if not is_executing() and _has_ca(run):
         host.noop("the certificates exist; those about to expire are made anew")
         return
     yield action(lambda: load_pki(run))
@@ -81,6 +82,11 @@ def renew_leaves(run: Run) -> Commands:
     if problems:
         raise refusal(problems)
     yield action(lambda: load_pki(run, renew=True))
+
+
+def _has_ca(run: Run) -> bool:
+    """Whether the CA that is to sign is there; what another one has signed is of no use."""
+    return (run.directory / "pki" / "ca.crt").exists() and not lacks_stacked_ca(run)
 
 
 # One greenlet at a time: the PKI's directory is locked by the process, so a second greenlet that
@@ -126,7 +132,7 @@ def install_member_pki(run: Run, renew: bool = False) -> Commands:
         host.noop("the external cluster is in use with the certificates it has")
         return
     directory = f"{run.topology.settings.etcd_config_directory}/pki"
-    if not is_executing() and not (run.directory / "pki" / "ca.crt").exists():
+    if not is_executing() and not _has_ca(run):
         yield StringCommand("install certificates into", QuoteString(directory))
         return
     pki = load_pki(run)
@@ -164,7 +170,7 @@ def install_apiserver_pki(run: Run, renew: bool = False) -> Commands:
         directory = rehearsed_pki(run.topology) if run.rehearses else pki_directory(here.manifest)
     except ManifestError as error:
         raise OperationError(f"{host.name}: {error}") from None
-    if not is_executing() and not (run.directory / "pki" / "ca.crt").exists():
+    if not is_executing() and not _has_ca(run):
         yield StringCommand("install certificates into", QuoteString(directory))
         return
     pki = load_pki(run)

@@ -15,7 +15,7 @@ from unstack.facts.cluster import cluster_phase, observe_masters, placed
 from unstack.guard import Commands, is_executing, step
 from unstack.manifest import ManifestError
 from unstack.observations import MasterHost
-from unstack.operations.kubeadm_proof import STANDING
+from unstack.operations.kubeadm_proof import standing
 from unstack.placement import Phase
 from unstack.pod_probe import (
     AFTER,
@@ -48,14 +48,15 @@ NODES = "/api/v1/nodes"
 @step
 def probe_before(run: Run) -> Commands:
     """
-    Time pods on the cluster as it is, for comparison; only where the fence follows in this run.
+    Time pods on the cluster as it is, for comparison; only where the migration follows in this run.
 
     + run: this run
 
     Before the fence and never behind it. A pod that does not come or go is a warning: it is not the
     migration's. A cluster that lets no pod be made for the probe is refused, as nothing is fenced yet.
     """
-    if host.name == run.lead() and is_executing() and _is_wanted(run) and "fence" in run.planned:
+    follows = {"fence", "grow"} & set(run.planned)
+    if host.name == run.lead() and is_executing() and _is_wanted(run) and follows:
         observed = observe_masters(run.topology)
         # A run before this one may have closed the fence; an outage must not wait for pods.
         whole = all("kube-apiserver" in one.live for one in observed.values())
@@ -64,7 +65,7 @@ def probe_before(run: Run) -> Commands:
                 found = probe.round(BEFORE)
             for problem in lost_problems(found, _limit(run)):
                 logger.warning(f"    {problem}")
-    host.noop("pods are timed before the fence")
+    host.noop("pods are timed beforehand")
     return
     yield
 
@@ -81,8 +82,8 @@ def probe_after(run: Run) -> Commands:
     """
     if host.name == run.lead() and is_executing() and _is_wanted(run):
         observed = observe_masters(run.topology)
-        # As long as the stacked etcd is not at rest this migration is not confirmed.
-        unfinished = any("etcd" in one.live for one in observed.values())
+        # A live migration has let the stacked members leave by now.
+        unfinished = any("etcd" in one.live or one.confirmed is None for one in observed.values())
         if unfinished and cluster_phase(run.topology, observed) is Phase.EXTERNAL:
             _compare(run, observed)
     host.noop("pods are timed after the migration")
@@ -119,7 +120,7 @@ def _limit(run: Run) -> float:
 def _compare(run: Run, observed: Mapping[str, MasterHost]) -> None:
     before = _newest_before(run)
     if before is None:
-        logger.info("    no pods were timed before the fence; there is nothing to compare with")
+        logger.info("    no pods were timed beforehand; there is nothing to compare with")
     known = {one.node for one in before.pods} if before else set()
     with _Probe(run, observed, known) as probe:
         for attempt in range(ATTEMPTS):
@@ -145,7 +146,7 @@ def _compare(run: Run, observed: Mapping[str, MasterHost]) -> None:
     for problem in set(lost_problems(found, _limit(run))) - set(problems):
         logger.warning(f"    {problem}")
     if problems:
-        raise refusal(problems, STANDING)
+        raise refusal(problems, standing(observed))
 
 
 def _newest_before(run: Run) -> Round | None:

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, TypeVar
+from pyinfra import host, logger
 
-from pyinfra import host, inventory, logger
-from pyinfra.api import FactBase
-from pyinfra.api.host import Host
-
-from unstack.api_access import api_access
-from unstack.facts.access import RootWithoutPassword, UserId
-from unstack.facts.api import ApiObject
-from unstack.facts.cluster import etcd_host_arguments, master_arguments
-from unstack.facts.hosts import ObservedCertificates, ObservedEtcdHost, ObservedMaster, ObservedMember
-from unstack.guard import Commands, step
-from unstack.manifest import ManifestError
-from unstack.members import MemberStatus
-from unstack.observations import EtcdHost, MasterHost
-from unstack.operations.prepare import TEMPLATES
+from unstack.facts.whole_cluster import planned_cluster, read_cluster
+from unstack.guard import Commands, is_executing, step
+from unstack.operations.strategy import strategy_of
 from unstack.placement import Phase
-from unstack.preflight import Cluster, contents_settled, judge, warnings
-from unstack.problems import Problem
-from unstack.run import Run, etcd_hosts, masters, no_connection, on_each, refusal
-from unstack.topology import MASTERS, Topology
-
-T = TypeVar("T")
-
-KUBEADM_CONFIG_LIST = "/api/v1/namespaces/kube-system/configmaps?fieldSelector=metadata.name%3Dkubeadm-config"
-
-# The API servers compact every five minutes; two compactions never fall into three seconds.
-COMPARISONS = 3
-COMPARISON_PAUSE_SECONDS = 1.0
+from unstack.preflight import judge, warnings
+from unstack.run import Run, etcd_hosts, masters, refusal
 
 PHASES = {
     Phase.STACKED: "no problem found: the cluster can be moved",
@@ -57,7 +32,9 @@ def examine(run: Run) -> Commands:
     if host.name != acting:
         host.noop(f"all hosts are examined from {acting}")
         return
-    cluster = read_cluster(run)
+    if not run.rehearses:
+        strategy_of(run)  # with "auto" it tells what it has found, before any of it is refused
+    cluster = read_cluster(run) if is_executing() else planned_cluster(run)
     problems = judge(cluster)
     if problems:
         raise refusal(problems)
@@ -79,155 +56,3 @@ def _first_time(run: Run, line: str) -> bool:
         return False
     told.add(line)
     return True
-
-
-def read_cluster(run: Run) -> Cluster:
-    """All that the rules ask for, all hosts at once; what can't be read is a problem of its own."""
-    topology = run.topology
-    unread = [no_connection(name) for name in run.unreachable]
-    reached = [*masters(), *etcd_hosts()]
-    access = on_each(reached, _access_problem)
-    unread += [problem for problem in access.values() if problem is not None]
-    seen = on_each([one for one in reached if access[one.name] is None], lambda one: _observe(one, topology))
-    unread += [
-        Problem(name, "an unreadable host", "its state", "see the error above this line")
-        for name, one in seen.items()
-        if one is None
-    ]
-    cluster = Cluster(
-        topology=topology,
-        masters={name: one for name, one in seen.items() if isinstance(one, MasterHost)},
-        etcd_hosts={name: one for name, one in seen.items() if isinstance(one, EtcdHost)},
-        manifest_template=(TEMPLATES / "kube-apiserver-etcd.yaml.j2").read_text(encoding="utf-8"),
-        unread=tuple(unread),
-    )
-    if cluster.phase is not Phase.EXTERNAL:
-        cluster = with_kubeadm_config(_with_certificates(cluster))
-    return _with_stacked(cluster) if cluster.phase is Phase.STACKED else _with_external(cluster)
-
-
-def _access_problem(one: Host) -> Problem | None:
-    """Why commands do not run as root; None where they do."""
-    user = _user(one)
-    if user == "0":
-        return None
-    found = f"commands do not run as root, but as user {user}"
-    if user is None:
-        # Told apart from a host on which nothing runs at all.
-        plain = _get(one, UserId, _sudo=False)
-        because = "no command runs" if plain is None else f"sudo refuses user {plain}"
-        found = f"commands do not run as root: {because}"
-    return Problem(
-        one.name,
-        found,
-        "root, or sudo without a password or with _sudo_password",
-        "set _sudo = True in group_data/all.py and allow the SSH user sudo",
-    )
-
-
-def _user(one: Host) -> str | None:
-    """The user by which commands run, asked so that pyinfra never waits for a password nobody types."""
-    data = one.data.dict()
-    by_sudo = not any(data.get(key) for key in ("_doas", "_dzdo", "_su_user", "_sudo_password"))
-    if (
-        by_sudo
-        and not sys.stdin.isatty()
-        and not one.get_fact(RootWithoutPassword, _sudo=False, _ignore_errors=True)
-    ):
-        return None
-    return _get(one, UserId)
-
-
-def _observe(one: Host, topology: Topology) -> MasterHost | EtcdHost | None:
-    if MASTERS in one.groups:
-        return _get(one, ObservedMaster, **master_arguments(topology))
-    return _get(one, ObservedEtcdHost, **etcd_host_arguments(topology))
-
-
-def _with_certificates(cluster: Cluster) -> Cluster:
-    found = on_each(
-        [inventory.get_host(name) for name in cluster.masters], lambda one: _get(one, ObservedCertificates)
-    )
-    unread = [
-        Problem(name, "unreadable certificates", "kubeadm's", "see the error above this line")
-        for name, one in found.items()
-        if one is None
-    ]
-    certificates = {name: one for name, one in found.items() if one is not None}
-    return replace(cluster, certificates=certificates, unread=(*cluster.unread, *unread))
-
-
-def with_kubeadm_config(cluster: Cluster) -> Cluster:
-    """kubeadm-config by the first API server that answers; behind a fence there may be none.
-
-    Listed by its name: one that does not exist is an empty list, which is an answer.
-    """
-    for name, master in cluster.masters.items():
-        here = cluster.placed(name)
-        if here is None or not master.live.get("kube-apiserver") or not master.running("kube-apiserver"):
-            continue
-        try:
-            access = api_access(here.manifest)
-        except ManifestError:
-            continue  # a rule of its own
-        listed = _get(inventory.get_host(name), ApiObject, access=access, path=KUBEADM_CONFIG_LIST)
-        if listed is not None:
-            (found,) = listed.get("items") or [{}]
-            text = (found.get("data") or {}).get("ClusterConfiguration") or ""
-            return replace(cluster, kubeadm_config=text)
-    return cluster
-
-
-def _with_stacked(cluster: Cluster) -> Cluster:
-    """The stacked members, with their content at one revision that all of them have reached."""
-    names = {
-        name: manifest.name for name in cluster.masters if (manifest := cluster.etcd_manifest(name))
-    }  # a missing manifest is a rule of its own
-    answered = _ask(names)
-    silent = _silent({name for name in names if name not in answered}, "stacked")
-    compared = replace(cluster, stacked=answered, unread=(*cluster.unread, *silent))
-    for attempt in range(COMPARISONS):
-        if attempt:
-            time.sleep(COMPARISON_PAUSE_SECONDS)
-            answered = {**answered, **_ask({name: names[name] for name in answered})}
-        # The least of them: every member has it, and writes go on meanwhile.
-        common = min((one.revision for one in answered.values()), default=0)
-        if not common:
-            break
-        contents = _ask({name: names[name] for name in answered}, common)
-        compared = replace(compared, stacked={**answered, **contents}, compared_revision=common)
-        if contents_settled(compared):
-            break
-    return compared
-
-
-def _with_external(cluster: Cluster) -> Cluster:
-    answered = _ask({name: name for name in cluster.etcd_hosts})
-    silent = _silent(set(cluster.etcd_hosts) - set(answered), "external")
-    return replace(cluster, external=answered, unread=(*cluster.unread, *silent))
-
-
-def _ask(names: Mapping[str, str], revision: int = 0) -> dict[str, MemberStatus]:
-    """The members that answer, by the inventory name of their host. `names`: {that: --name}."""
-    answers = on_each(
-        [inventory.get_host(name) for name in names],
-        lambda one: _get(one, ObservedMember, member=names[one.name], revision=revision),
-    )
-    return {name: one for name, one in answers.items() if one is not None}
-
-
-def _silent(names: set[str], kind: str) -> list[Problem]:
-    return [
-        Problem(
-            name,
-            f"a {kind} etcd member that does not answer",
-            "a healthy member",
-            "look at the error above this line and at the member's log on this host",
-        )
-        for name in names
-    ]
-
-
-def _get(one: Host, fact: type[FactBase[T | None]], **arguments: Any) -> T | None:
-    found: T | None = one.get_fact(fact, **arguments, _ignore_errors=True)
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand
@@ -18,14 +17,15 @@ from unstack.facts.cluster import (
 )
 from unstack.guard import Commands, step
 from unstack.manifest import ManifestError
+from unstack.observations import EtcdHost
 from unstack.operations.pki import KEY_MODE, put_file
 from unstack.operations.start import compose_words
+from unstack.operations.strategy import strategy_of
 from unstack.placement import Placed, Placement, external_manifest
-from unstack.run import Run
+from unstack.run import TEMPLATES, Run
 from unstack.scripts import script
+from unstack.strategy import Strategy
 from unstack.topology import Topology
-
-TEMPLATES = Path("templates")
 
 
 @step
@@ -60,6 +60,9 @@ def write_compose_file(run: Run) -> Commands:
         host.noop("the external cluster is in use")
         return
     observed = known_etcd_hosts(run)[host.name]
+    if _has_joined(run, observed):
+        host.noop("this member has joined the cluster")
+        return
     template = (TEMPLATES / "docker-compose.yaml.j2").read_text(encoding="utf-8")
     content = render_compose(topology, member, template)
     path = f"{settings.etcd_config_directory}/docker-compose.yaml"
@@ -85,6 +88,9 @@ def create_container(run: Run) -> Commands:
     if observed.container == "running" and not observed.has_rehearsal:
         host.noop("the member runs")
         return
+    if _has_joined(run, observed):
+        host.noop("this member has joined the cluster")
+        return
     yield script(
         "create-container",
         settings.etcd_config_directory,
@@ -92,6 +98,12 @@ def create_container(run: Run) -> Commands:
         settings.etcd_container,
         *compose_words(run),
     )
+
+
+def _has_joined(run: Run, observed: EtcdHost) -> bool:
+    """A member of a live migration that is gone on with: it keeps the container by which it joined."""
+    note = observed.restored
+    return strategy_of(run) is Strategy.LIVE and observed.has_data and note is not None and note.has_joined
 
 
 @step

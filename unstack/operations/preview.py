@@ -8,19 +8,22 @@ from datetime import datetime, timezone
 
 import click
 from pyinfra import host, inventory
+from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 
 from unstack.facts.hosts import ObservedFiles
+from unstack.facts.stacked_authority import stacked_authorities
+from unstack.facts.whole_cluster import read_cluster, with_kubeadm_config
 from unstack.manifest import ManifestError, pki_directory
 from unstack.observations import FilesOnDisk
-from unstack.operations.preflight import read_cluster, with_kubeadm_config
-from unstack.operations.prepare import TEMPLATES
-from unstack.pki import AuthorityState, ForeseenPki, foresee_pki
+from unstack.pki import AuthorityState, ForeseenPki, foresee_adopted, foresee_pki, has_authority
 from unstack.placement import Phase
 from unstack.preflight import Cluster, judge
 from unstack.preview import Rehearsal, Source, preview, read_rehearsal
-from unstack.problems import Problem
-from unstack.run import Run, etcd_hosts, masters, on_each, refusal
+from unstack.problems import Problem, ProblemsError
+from unstack.run import TEMPLATES, Run, etcd_hosts, masters, on_each, refusal
+from unstack.stacked_authority import authority_problems
+from unstack.strategy import Strategy
 
 REHEARSAL = "rehearsal.json"
 
@@ -45,7 +48,7 @@ def _read(run: Run) -> Source:
     cluster = read_cluster(run)
     now = datetime.now(timezone.utc)
     problems = set(judge(cluster))
-    pki = _pki(run, now)
+    pki = _pki(run, cluster, now)
     if cluster.phase is Phase.EXTERNAL:
         cluster = with_kubeadm_config(cluster)
     else:
@@ -68,9 +71,13 @@ def _read(run: Run) -> Source:
     )
 
 
-def _pki(run: Run, now: datetime) -> ForeseenPki:
+def _pki(run: Run, cluster: Cluster, now: datetime) -> ForeseenPki:
     """What becomes of the certificates; refused where this user may not read them."""
     try:
+        if cluster.strategy is Strategy.LIVE and cluster.phase is not Phase.EXTERNAL:
+            adopted = _adopted(run, cluster, now)
+            if adopted is not None:
+                return adopted
         return foresee_pki(run.directory / "pki", run.topology, now)
     except OSError as error:
         problem = Problem(
@@ -82,12 +89,25 @@ def _pki(run: Run, now: datetime) -> ForeseenPki:
         return ForeseenPki(AuthorityState.REFUSED, problems=(problem,))
 
 
+def _adopted(run: Run, cluster: Cluster, now: datetime) -> ForeseenPki | None:
+    """The PKI with the stacked etcd's CA, unless it is there, or can't sign: preflight names that."""
+    try:
+        found = cluster.joining.authorities if cluster.joining else stacked_authorities(cluster.masters)
+    except (OperationError, ProblemsError):
+        return None
+    if not found or any(authority_problems(found, run.topology.settings.minimum_certificate_days, now)):
+        return None
+    pem = next(iter(found.values())).pem
+    return None if has_authority(run.directory / "pki", pem) else foresee_adopted(run.topology, pem)
+
+
 def _files(one: Host, cluster: Cluster) -> FilesOnDisk | None:
     settings = cluster.topology.settings
     text = ""
     if one.name in cluster.masters:
         kept = settings.kept_directory
-        directories = [settings.state_directory, *(f"{kept}/{name}" for name in ("prepared", "stacked"))]
+        directories = [settings.state_directory, settings.backup_directory]
+        directories += [f"{kept}/{name}" for name in ("prepared", "stacked")]
         here = cluster.placed(one.name)
         with suppress(ManifestError):  # a rule of preflight's
             directories += [] if here is None else [pki_directory(here.manifest)]

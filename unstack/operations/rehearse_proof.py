@@ -20,6 +20,7 @@ from unstack.facts.cluster import (
     snapshot_taken,
     stacked_name,
 )
+from unstack.facts.whole_cluster import COMPARISON_PAUSE_SECONDS, COMPARISONS
 from unstack.guard import Commands, is_executing, step
 from unstack.journal import write_private
 from unstack.kubeadm_proof import manifest_problems
@@ -28,7 +29,6 @@ from unstack.members import Content, MemberStatus
 from unstack.operations.kubeadm_config import cluster_configuration, merged
 from unstack.operations.kubeadm_proof import made_by_kubeadm
 from unstack.operations.pki import rehearsed_pki
-from unstack.operations.preflight import COMPARISON_PAUSE_SECONDS, COMPARISONS
 from unstack.operations.prepare import new_manifest
 from unstack.rehearsal import (
     FILE,

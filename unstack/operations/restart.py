@@ -51,7 +51,7 @@ def restart_member(run: Run, name: str, dropping: bool) -> Commands:
         return
     settings = run.topology.settings
     if is_executing():
-        _hand_over(run, name, _healthy_members(run))
+        hand_over(run, name, healthy_members(run))
     yield script("restart-member", note_of(run), ca_files(run)[name], name, settings.etcd_container)
     yield script(
         "start",
@@ -62,10 +62,11 @@ def restart_member(run: Run, name: str, dropping: bool) -> Commands:
         *compose_words(run),
     )
     time.sleep(RECONNECT_SECONDS)
-    _healthy_members(run)
+    healthy_members(run)
 
 
-def _hand_over(run: Run, name: str, statuses: Mapping[str, MemberStatus]) -> None:
+def hand_over(run: Run, name: str, statuses: Mapping[str, MemberStatus]) -> None:
+    """Have the member `name` give the lead to another one, where it leads."""
     heir = successor(name, statuses, [one.name for one in run.topology.members])
     if heir is not None:
         run_script(inventory.get_host(name), "move-leader", name, f"{heir:x}")
@@ -91,7 +92,7 @@ def restart_api_server(run: Run, name: str, dropping: bool) -> Commands:
     settings = run.topology.settings
     waking: tuple[str, ...] = ()
     if is_executing():
-        _healthy_members(run)
+        healthy_members(run)
         waking = _waking(name, await_api_servers(run, ANSWER_SECONDS), settings.ready_timeout_seconds)
     grace, limit = settings.apiserver_grace_seconds, settings.fence_timeout_seconds
     yield script(
@@ -146,7 +147,7 @@ def _ask_members(run: Run) -> dict[str, MemberStatus | None]:
     )
 
 
-def _healthy_members(run: Run) -> dict[str, MemberStatus]:
+def healthy_members(run: Run) -> dict[str, MemberStatus]:
     """Every member as it is. Raises OperationError, all problems shown, unless all are well."""
     statuses = _ask_members(run)
     problems = member_problems(statuses, run.topology)

@@ -12,6 +12,8 @@ from unstack.facts.cluster import (
     snapshot_taken,
 )
 from unstack.guard import Commands, is_executing, step
+from unstack.observations import initial_cluster_token
+from unstack.operations.live import refuse_joined
 from unstack.placement import Phase
 from unstack.run import Run
 from unstack.scripts import script
@@ -37,6 +39,8 @@ def restore_member(run: Run) -> Commands:
     if cluster_phase(topology, masters_seen) is not Phase.STACKED:
         host.noop("a master is on the external etcd: its data is live and is never restored over")
         return
+    if is_executing():
+        refuse_joined(run)
     observed = observe_member_data([host], topology)[host.name]
     if observed.has_data and observed.restored is None:
         raise OperationError(
@@ -71,8 +75,3 @@ def restore_member(run: Run) -> Commands:
         member.peer_url,
         topology.initial_cluster,
     )
-
-
-def initial_cluster_token(cluster: str, run_id: str) -> str:
-    """A token of its own for each migration: members of two attempts can never join each other."""
-    return f"unstack-{cluster}-{run_id}"

@@ -29,8 +29,8 @@ from unstack.facts.hosts import ObservedOwnContent, ObservedStatus
 from unstack.guard import Commands, action, is_executing, step
 from unstack.heartbeats import dead_before
 from unstack.members import MemberStatus
+from unstack.observations import initial_cluster_token
 from unstack.operations.confirm import NODE_LEASES
-from unstack.operations.restore import initial_cluster_token
 from unstack.preflight import Cluster
 from unstack.problems import Problem
 from unstack.relay import send_file

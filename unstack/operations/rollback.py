@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timezone
-from enum import Enum
 from functools import partial
 
 from pyinfra import host, inventory, logger
@@ -13,6 +12,7 @@ from pyinfra.api.exceptions import OperationError
 
 from unstack import stacked_certificates
 from unstack.decommission import withdrawn
+from unstack.departure import return_problems
 from unstack.facts.cluster import (
     external_members,
     forget_masters,
@@ -21,47 +21,20 @@ from unstack.facts.cluster import (
     placed,
 )
 from unstack.facts.hosts import ObservedCertificates
+from unstack.facts.membership import observe_live
 from unstack.guard import Commands, action, is_executing, step
 from unstack.manifest import ManifestError, with_kept_etcd
-from unstack.observations import COMPONENTS, MasterHost
+from unstack.observations import MasterHost
 from unstack.operations.cutover import await_arguments, controllers_arguments
 from unstack.operations.pki import KEY_MODE, put_file
+from unstack.operations.way_back import Way, way_of
 from unstack.placement import Placement, restores_begun, split
 from unstack.problems import Problem
 from unstack.recovery import after_failure, bring_back
 from unstack.run import Run, read, refusal
 from unstack.scripts import script
-from unstack.topology import Topology
 
 MEND = "look into the kept directory on that master; without it there is no way back by this tool"
-
-
-class Way(Enum):
-    """How far back it is."""
-
-    NONE = "nothing to roll back: the control plane runs on the stacked etcd"
-    MANIFESTS = "the external cluster was never in use: the old manifests go back, no data moves"
-    DATA = "the external cluster is in use: its data goes back into the stacked members"
-    FINISH = "a rollback was begun and not finished: it is finished"
-
-
-def way_of(run: Run) -> Way:
-    """Which way this rollback takes, by the hosts as they stood before its first change."""
-    key = "way" if is_executing() else "way while planning"
-    if key not in run.cache:
-        run.cache[key] = find_way(known_masters(run), run.topology)
-    way: Way = run.cache[key]
-    return way
-
-
-def find_way(observed: Mapping[str, MasterHost], topology: Topology) -> Way:
-    """The way back from where these masters stand. Raises OperationError on an unreadable manifest."""
-    if any(one.is_returning for one in observed.values()):
-        return Way.FINISH
-    if any(placed(n, one, topology).placement is Placement.EXTERNAL for n, one in observed.items()):
-        return Way.DATA
-    whole = all(set(COMPONENTS) <= set(one.live) for one in observed.values())
-    return Way.NONE if whole else Way.MANIFESTS
 
 
 @step
@@ -74,13 +47,18 @@ def find_way_back(run: Run) -> Commands:
     if host.name != run.lead():
         host.noop(f"the way back is found from {run.lead()}")
         return
-    try:
-        problems = [*split(known_masters(run), run.topology), *restores_begun(known_masters(run))]
-    except ManifestError as error:
-        raise OperationError(f"{host.name}: {error}") from None
+    way = way_of(run)
+    problems = restores_begun(known_masters(run))
+    if way is Way.LIVE:
+        problems += return_problems(observe_live(run))
+        problems += _all_missing(run)
+    else:
+        try:
+            problems += split(known_masters(run), run.topology)
+        except ManifestError as error:
+            raise OperationError(f"{host.name}: {error}") from None
     if problems:
         raise refusal(problems)
-    way = way_of(run)
     if is_executing():
         run.results["nothing to confirm"] = way is Way.NONE
         logger.info(f"    {way.value}")
@@ -94,11 +72,7 @@ def find_way_back(run: Run) -> Commands:
         if problems:
             raise refusal(problems)
         problems = (
-            [
-                problem
-                for name, one in known_masters(run).items()
-                for problem in _missing(name, one, placed(name, one, run.topology).placement)
-            ]
+            _all_missing(run)
             + [problem for name, one in known_masters(run).items() for problem in _outlived(run, name, one)]
             + [
                 Problem(name, "an unhealthy external member", "a healthy one: its data goes back", "mend it")
@@ -113,15 +87,26 @@ def find_way_back(run: Run) -> Commands:
     yield
 
 
-def _missing(name: str, one: MasterHost, placement: Placement) -> list[Problem]:
+def _all_missing(run: Run) -> list[Problem]:
+    observed = known_masters(run)
+    # A master whose stacked etcd was dead when it left gets the tool of another one.
+    has_tool = any(one.has_restore_tool or "etcd" in one.live for one in observed.values())
+    return [
+        problem
+        for name, one in observed.items()
+        for problem in _missing(name, one, placed(name, one, run.topology).placement, has_tool)
+    ]
+
+
+def _missing(name: str, one: MasterHost, placement: Placement, has_tool: bool) -> list[Problem]:
     problems = []
     # A master that was never cut over has its old manifest still.
     if placement is Placement.EXTERNAL and "kube-apiserver" not in one.kept:
         problems.append(Problem(name, "no old kube-apiserver.yaml", "the one kept by the cutover", MEND))
     if "etcd" not in one.kept and "etcd" not in one.live:
         problems.append(Problem(name, "no etcd.yaml", "the one kept by the confirmation", MEND))
-    if not one.has_restore_tool and "etcd" not in one.live:
-        problems.append(Problem(name, "no etcdutl", "the one kept by the confirmation", MEND))
+    if not has_tool:
+        problems.append(Problem(name, "no etcdutl", "the one kept when the stacked etcd left", MEND))
     return problems
 
 
@@ -276,7 +261,7 @@ def end_return(run: Run) -> Commands:
 
     + run: this run
     """
-    if way_of(run) not in (Way.DATA, Way.FINISH):
+    if way_of(run) not in (Way.DATA, Way.FINISH, Way.LIVE):
         host.noop("not this way")
         return
     yield script("end-return", run.topology.settings.kept_directory, run.id)

@@ -11,8 +11,8 @@ from unstack.guard import Commands, action, is_executing, step
 from unstack.manifest import EtcdManifest, ManifestError, read_etcd
 from unstack.observations import MasterHost, Snapshot
 from unstack.operations.prove import written_past_the_fence
-from unstack.operations.rollback import Way, way_of
 from unstack.operations.snapshot import agreed_revision, copy_snapshot
+from unstack.operations.way_back import Way, way_of
 from unstack.proof import Proof
 from unstack.run import Run, masters, on_each, read, refusal
 from unstack.scripts import script
@@ -66,6 +66,7 @@ def restore_stacked(run: Run) -> Commands:
     settings = run.topology.settings
     observed = known_masters(run)
     mine = stacked_manifest(host.name, observed[host.name])
+    yield script("keep-restore-tool", settings.kept_directory, mine.name)
     yield script(
         "retire",
         settings.manifests_directory,

@@ -8,12 +8,17 @@ from datetime import datetime, timezone
 from pyinfra import host, inventory, logger
 
 from unstack.decommission import withdrawn
+from unstack.departure import find_joint, told
 from unstack.facts.api import MemberTables
 from unstack.facts.cluster import cluster_phase, known_masters, placed
+from unstack.facts.membership import observe_members
 from unstack.guard import Commands, is_executing, step
+from unstack.live import LiveCluster
+from unstack.membership import Membership
 from unstack.pki import CertificateSummary, Rotation, read_summaries, rotation_of
 from unstack.placement import Phase, Placement, restores_begun
 from unstack.run import Run
+from unstack.topology import Topology
 
 
 @step
@@ -46,6 +51,12 @@ def _lines(run: Run) -> Iterator[str]:
         if here.placement is Placement.EXTERNAL:
             marks += [problem.found for problem in withdrawn(name, one)]
         yield f"{name}: API server on {', '.join(here.manifest.etcd_servers)}{_bracketed(marks)}"
+    statuses = observe_members(masters)
+    joint = find_joint(masters, statuses, topology)
+    if joint is not None:
+        quorum = told(LiveCluster(topology, masters, statuses, joint))
+        yield f"a live migration is under way, and not to the end; deploy.py goes on with it: {quorum}"
+        yield from _members(joint, topology)
     if phase is not Phase.STACKED:
         first = topology.members[0].name
         # The certificates are shown all the same: this is asked when something is wrong.
@@ -58,6 +69,14 @@ def _lines(run: Run) -> Iterator[str]:
     if rotation is not Rotation.NONE:
         yield f"the CA is being replaced, and not to the end: {rotation.value}; tasks/renew_ca.py finishes it"
     yield from certificate_table(read_summaries(run.directory / "pki"), datetime.now(timezone.utc))
+
+
+def _members(joint: Membership, topology: Topology) -> Iterator[str]:
+    external = {one.id: name for name, one in joint.external(topology).items()}
+    for one in joint.listed:
+        kind = "external" if one.id in external else "stacked"
+        role = "learns" if one.is_learner else "votes"
+        yield f"{external.get(one.id, one.name)}: {kind} member at {', '.join(one.peer_urls)}, {role}"
 
 
 def _bracketed(marks: list[str]) -> str:

@@ -3,10 +3,11 @@
 The CA's key stays in its directory on the control node. What is handed on, `Pki`, does not hold it.
 """
 
+from unstack.pki.adopt import adopt, has_authority, has_certificate, own_pair
 from unstack.pki.certificates import Pair
 from unstack.pki.contents import Pki
 from unstack.pki.ensure import ensure_next_authority, ensure_pki
-from unstack.pki.foresee import AuthorityState, ForeseenPki, foresee_pki
+from unstack.pki.foresee import AuthorityState, ForeseenPki, foresee_adopted, foresee_pki
 from unstack.pki.lint import CertificateSummary, lint, read_summaries, summary
 from unstack.pki.rotation import (
     Rotation,
@@ -27,10 +28,15 @@ __all__ = [
     "Pair",
     "Pki",
     "Rotation",
+    "adopt",
     "ensure_next_authority",
     "ensure_pki",
+    "foresee_adopted",
     "foresee_pki",
+    "has_authority",
+    "has_certificate",
     "lint",
+    "own_pair",
     "pems_on_hosts",
     "read_summaries",
     "retire",

@@ -23,6 +23,7 @@ class AuthorityState(Enum):
     """What is to be said of the external cluster's CA."""
 
     MADE = "made"
+    ADOPTED = "adopted"
     KEPT = "kept"
     REFUSED = "refused"
 
@@ -40,6 +41,12 @@ class ForeseenPki:
     ca_certificate_pem: str | None = None
     leaves: Mapping[str, Pair | None] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+
+
+def foresee_adopted(topology: Topology, ca_certificate_pem: str) -> ForeseenPki:
+    """The PKI once this CA has been adopted: every leaf is made by it."""
+    leaves = {leaf.name: None for leaf in wanted_leaves(topology)}
+    return ForeseenPki(AuthorityState.ADOPTED, ca_certificate_pem, leaves)
 
 
 def foresee_pki(directory: Path, topology: Topology, now: datetime) -> ForeseenPki:

@@ -12,6 +12,7 @@ from unstack.observations import COMPONENTS
 from unstack.placement import Placement, external_manifest, place, restores_begun, split
 from unstack.preflight.cluster import Cluster
 from unstack.problems import Problem
+from unstack.strategy import Strategy
 
 Endpoint = tuple[str, int]
 
@@ -157,7 +158,12 @@ def no_restore_is_unfinished(cluster: Cluster) -> Iterator[Problem]:
 
 
 def one_side_only(cluster: Cluster) -> Iterator[Problem]:
-    """API servers on both clusters at once: going on would drop what one side has acknowledged."""
+    """API servers on both clusters at once: going on would drop what one side has acknowledged.
+
+    In a live migration both kinds of members are one cluster, by their own answers.
+    """
+    if cluster.under_way is Strategy.LIVE and cluster.is_one_cluster:
+        return
     try:
         yield from split(cluster.masters, cluster.topology)
     except ManifestError:

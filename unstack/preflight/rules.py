@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from unstack.pki import settings_problems
 from unstack.placement import Phase
-from unstack.preflight import control_plane, etcd_hosts, kubeadm_config, stacked
+from unstack.preflight import control_plane, etcd_hosts, kubeadm_config, live, stacked
 from unstack.preflight.cluster import Cluster
 from unstack.problems import Problem
 
@@ -15,6 +15,7 @@ __all__ = ["Cluster", "judge"]
 Rule = Callable[[Cluster], Iterator[Problem]]
 
 ALWAYS: tuple[Rule, ...] = (
+    live.strategy_fits,
     etcd_hosts.clocks_agree,
     control_plane.manifests_are_kubeadms,
     control_plane.api_servers_use_a_known_etcd,
@@ -49,6 +50,7 @@ BEFORE_THE_CUTOVER: tuple[Rule, ...] = (
     stacked.image_fits_the_source,
     stacked.database_fits,
     etcd_hosts.disk_is_large_enough,
+    live.conditions_hold,
 )
 
 AFTER_THE_CUTOVER: tuple[Rule, ...] = (stacked.external_members_are_healthy,)

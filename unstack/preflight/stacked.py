@@ -11,6 +11,7 @@ from unstack.problems import Problem
 from unstack.versions import EtcdVersion
 
 MEND = "mend the stacked cluster first; its state is what will be moved"
+DISAGREE = "do not migrate: the members disagree (HashKV). Find the right one, and rebuild the others from it"
 # HashKV is comparable only at one compact revision, and covers neither users nor roles.
 COMPARED = ("hash", "compact_revision", "keys", "users", "roles")
 
@@ -28,7 +29,7 @@ def every_member_is_on_a_master(cluster: Cluster) -> Iterator[Problem]:
     excused = {manifest.name for name in silent if (manifest := cluster.etcd_manifest(name))}
     if len(excused) < len(silent):
         return  # whose member is missing can't be told; that the master is unread is said elsewhere
-    known = {status.member_id for status in cluster.stacked.values()}
+    known = {status.member_id for status in cluster.stacked.values()} | _joined(cluster)
     for member in _listed(cluster):
         if member.id not in known and member.name not in excused:
             name = member.name or f"{member.id:x} (not started)"
@@ -46,6 +47,13 @@ def _listed(cluster: Cluster) -> Iterator[ListedMember]:
     yield from seen.values()
 
 
+def _joined(cluster: Cluster) -> set[int]:
+    """The ids of the inventory's external members in the list: a live migration is under way."""
+    if cluster.membership is None:
+        return set()
+    return {one.id for one in cluster.membership.external(cluster.topology).values()}
+
+
 def one_leader_and_only_voters(cluster: Cluster) -> Iterator[Problem]:
     """Members that name different leaders are not one cluster."""
     leaders = {status.leader for status in cluster.stacked.values()}
@@ -53,8 +61,9 @@ def one_leader_and_only_voters(cluster: Cluster) -> Iterator[Problem]:
         found = ", ".join(f"{name}: {one.leader:x}" for name, one in cluster.stacked.items())
         yield Problem("cluster", f"leaders {found}", "one leader that all members name", MEND)
     hosts = {status.member_id: name for name, status in cluster.stacked.items()}
+    joined = _joined(cluster)
     for member in _listed(cluster):
-        if member.is_learner:
+        if member.is_learner and member.id not in joined:
             name = member.name or f"{member.id:x} (not started)"
             host = hosts.get(member.id, "cluster")
             yield Problem(host, f"the learner {name}", "voting members only", MEND)
@@ -68,7 +77,7 @@ def no_alarm(cluster: Cluster) -> Iterator[Problem]:
         yield Problem(host, f"alarm {alarm}", "no alarm", "mend its cause, then `etcdctl alarm disarm`")
 
 
-def contents_can_be_compared(cluster: Cluster) -> Iterator[Problem]:
+def contents_can_be_compared(cluster: Cluster, to_do: str = MEND) -> Iterator[Problem]:
     """A member so far behind that the others have compacted its revision away holds other data.
 
     Every member has just been made to catch up by a linearizable read, so lag is no excuse: a
@@ -80,11 +89,11 @@ def contents_can_be_compared(cluster: Cluster) -> Iterator[Problem]:
             "cluster",
             f"no HashKV of all members at revision {cluster.compared_revision}; they stand at {stand}",
             "one revision at which every member answers",
-            MEND,
+            to_do,
         )
 
 
-def contents_are_equal(cluster: Cluster) -> Iterator[Problem]:
+def contents_are_equal(cluster: Cluster, to_do: str = DISAGREE) -> Iterator[Problem]:
     """Members that differ already (etcd#13766) would make any snapshot the wrong one for somebody.
 
     Present revision and leases move between two questions, since writes go on; what is compared
@@ -106,8 +115,7 @@ def contents_are_equal(cluster: Cluster) -> Iterator[Problem]:
                 name,
                 f"{_told(values, differing)} at revision {cluster.compared_revision}",
                 f"{_told(expected, differing)}, as {'the others' if most > 1 else 'the member'} on {holders}",
-                "do not migrate: the stacked members disagree (HashKV). Find the right one, and"
-                " rebuild the others from it",
+                to_do,
             )
 
 

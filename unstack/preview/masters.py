@@ -8,6 +8,7 @@ from unstack.kubeadm import KubeadmConfigError, with_external_etcd
 from unstack.manifest import ManifestError, pki_directory
 from unstack.observations import COMPONENTS
 from unstack.placement import Phase, Placed, Placement, external_manifest
+from unstack.preview.live import backup_files
 from unstack.preview.source import RUN, FileChange, Kind, Source, becoming, removals
 from unstack.report.diff import diff_lines
 from unstack.report.source import Change
@@ -29,7 +30,9 @@ def master_files(source: Source, name: str) -> list[FileChange]:
         found += [*_certificates(source, name, here), *_api_server(source, name, here)]
     found += _controllers(source, name)
     if name == source.cluster.topology.masters[0].name:
-        if source.phase is Phase.STACKED:
+        if source.is_live:
+            found += backup_files(source, name)
+        elif source.phase is Phase.STACKED:
             found += _snapshot(source, name)
         found += _kept_configuration(source, name)
     return [*found, *_retired(source, name), *_records(source, name, here)]
@@ -52,7 +55,8 @@ def _api_server(source: Source, name: str, here: Placed) -> Iterator[FileChange]
     new = external_manifest(here, source.cluster.topology, source.cluster.manifest_template)
     live = f"{settings.manifests_directory}/{API_SERVER}.yaml"
     prepared = f"{kept}/prepared/{API_SERVER}.yaml"
-    yield from becoming(source, name, prepared, new, "the manifest that goes in with the cutover")
+    stage = "switch" if source.is_live else "cutover"
+    yield from becoming(source, name, prepared, new, f"the manifest that goes in with the {stage}")
     stacked = f"{kept}/stacked/{API_SERVER}.yaml"
     yield from becoming(source, name, stacked, here.text, "the present manifest, for the way back")
     note = "only its etcd settings differ"
@@ -96,7 +100,7 @@ def _snapshot(source: Source, name: str) -> Iterator[FileChange]:
 
 
 def _retired(source: Source, name: str) -> Iterator[FileChange]:
-    """The stacked etcd's manifest and restore tool, once everything is confirmed."""
+    """The stacked etcd's manifest and restore tool, once everything is confirmed or its member has left."""
     settings = source.cluster.topology.settings
     text = source.cluster.masters[name].live.get("etcd")
     if text is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from unstack.compose import render_compose
 from unstack.placement import Phase
+from unstack.preview.live import is_listed
 from unstack.preview.source import RUN, FileChange, Kind, Source, becoming, removals, sha256_of
 from unstack.report.diff import diff_lines
 from unstack.report.source import Change
@@ -13,9 +14,12 @@ from unstack.topology import Member
 
 
 def member_files(source: Source, member: Member) -> list[FileChange]:
-    """Every change on a member's host, in the order of the stages; none once the cluster is in use."""
+    """Every change on a member's host, in the order of the stages; none once the cluster is in use.
+
+    In a live migration its last step is another compose file than the one that it joined by.
+    """
     if source.phase is not Phase.STACKED:
-        return []
+        return list(_compose(source, member)) if source.is_live else []
     return [*_certificates(source, member), *_compose(source, member), *_data(source, member)]
 
 
@@ -48,24 +52,32 @@ def _compose(source: Source, member: Member) -> Iterator[FileChange]:
     old = source.files[member.name].text or ""
     diff = diff_lines(Change(member.name, path, old, new))
     kind = Kind.NEW if present is None else Kind.CHANGED
-    yield FileChange(path, kind, f"image {topology.settings.etcd_image}", diff)
+    note = f"image {topology.settings.etcd_image}"
+    if source.is_live:
+        note += "; as it joins, with the members of that moment"
+    yield FileChange(path, kind, note, diff)
 
 
 def _data(source: Source, member: Member) -> Iterator[FileChange]:
     """What is copied and restored. An unfinished run's data is set aside, never written over."""
+    if source.is_live and is_listed(source, member.name):
+        return
     host = source.cluster.etcd_hosts[member.name]
     directory = source.cluster.topology.settings.etcd_data_directory
-    yield from removals(
-        source, member.name, (f"{directory}/snapshot-", ".db"), "an earlier run's copy of its snapshot"
-    )
+    if not source.is_live:
+        yield from removals(
+            source, member.name, (f"{directory}/snapshot-", ".db"), "an earlier run's copy of its snapshot"
+        )
     yield from removals(
         source, member.name, (f"{directory}/etcdutl", "etcdutl"), "used by the restore, then removed"
     )
-    yield FileChange(f"{directory}/snapshot-{RUN}.db", Kind.NEW, "the copy of the snapshot, mode 0600")
-    yield from becoming(
-        source, member.name, f"{directory}/restored.json", None, "from what the member was restored"
-    )
+    note = "that the member has joined the cluster"
+    if not source.is_live:
+        yield FileChange(f"{directory}/snapshot-{RUN}.db", Kind.NEW, "the copy of the snapshot, mode 0600")
+        note = "from what the member was restored"
+    yield from becoming(source, member.name, f"{directory}/restored.json", None, note)
     if host.has_data:
         yield FileChange(f"{directory}/previous-{RUN}/", Kind.NEW, "an unfinished run's data, kept")
     kind = Kind.CHANGED if host.has_data else Kind.NEW
-    yield FileChange(f"{directory}/data/", kind, "the restored member, mode 0700")
+    what = "the member's data, from the others" if source.is_live else "the restored member"
+    yield FileChange(f"{directory}/data/", kind, f"{what}, mode 0700")

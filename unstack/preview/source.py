@@ -14,6 +14,7 @@ from unstack.placement import Phase
 from unstack.preflight import Cluster
 from unstack.preview.outage import Rehearsal
 from unstack.problems import Problem
+from unstack.strategy import Strategy
 
 RUN = "<run>"  # in the name of a file that carries the run's id
 
@@ -34,6 +35,18 @@ class Source:
     def phase(self) -> Phase:
         """Where the cluster stands."""
         return self.cluster.phase
+
+    @property
+    def is_live_under_way(self) -> bool:
+        """True where a live migration has begun and has not ended."""
+        return self.cluster.under_way is Strategy.LIVE
+
+    @property
+    def is_live(self) -> bool:
+        """True where deploy.py would migrate live, or go on with it."""
+        if self.cluster.strategy is not Strategy.LIVE:
+            return False
+        return self.is_live_under_way or self.phase is Phase.STACKED
 
     def on_disk(self, host: str, path: str) -> str | None:
         """The sha256 of a file on a host, None where it is not there."""

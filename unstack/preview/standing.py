@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from unstack.pki import AuthorityState
 from unstack.placement import Phase, Placement
+from unstack.preview.live import standing as standing_live
 from unstack.preview.source import Source
 
 
@@ -18,6 +19,8 @@ def standing(source: Source, is_anything_left: bool) -> str:
             f"A rollback was begun and not finished on {_listed(marked)}. deploy.py refuses;"
             " tasks/rollback.py finishes it."
         )
+    if live := standing_live(source):
+        return live
     marked = [name for name, one in masters.items() if one.restoring is not None]
     if marked:
         return (
@@ -64,17 +67,15 @@ def authority(source: Source) -> str:
         return "The CA and its certificates are in use; deploy.py leaves them as they are."
     if source.pki.state is AuthorityState.REFUSED:
         return "The CA is refused, see the problems."
+    if source.pki.state is AuthorityState.ADOPTED:
+        return (
+            "The stacked etcd's own CA will be adopted, since members of one cluster trust one CA, and"
+            f" {len(source.pki.leaves)} certificates will be made by it. tasks/renew_ca.py replaces it"
+            " afterwards."
+        )
     if source.pki.state is AuthorityState.MADE:
         return f"The CA will be made, and with it {len(source.pki.leaves)} certificates."
     anew = [name for name, pair in source.pki.leaves.items() if pair is None]
     kept = len(source.pki.leaves) - len(anew)
     made = f"; made anew: {_listed(anew)}" if anew else ""
     return f"The CA is there and is kept; of its certificates {kept} are kept{made}."
-
-
-STRATEGY = (
-    "snapshot: the only one there is. The API servers are stopped, one snapshot of the fenced cluster is"
-    " restored on every external member, compared, and the API servers start on it. It has an outage; no"
-    " acknowledged write is lost, and revisions never go back. A live strategy, member by member without an"
-    " outage, does not exist in this tool yet."
-)

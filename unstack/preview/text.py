@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from unstack.manifest import ManifestError
 from unstack.placement import Phase, Placement
+from unstack.preview import live
 from unstack.preview.masters import config_map, master_files
 from unstack.preview.members import member_files
 from unstack.preview.outage import STAGES, Part, megabytes, outage
 from unstack.preview.processes import master_processes, member_processes
 from unstack.preview.quorum import NO_RETURN, may_fail, quorums
 from unstack.preview.source import FileChange, Source
-from unstack.preview.standing import STRATEGY, authority, standing
+from unstack.preview.standing import authority, standing
 
 WIDTH = 110
 _INDENT = "  "
@@ -33,14 +34,14 @@ def preview(source: Source) -> str:
         *_section("Certificates", _wrapped(authority(source))),
     ]
     if is_left:
-        if source.phase is Phase.STACKED:
-            lines += _section("Strategy", _wrapped(STRATEGY))
+        if source.phase is Phase.STACKED or source.is_live:
+            lines += _section("Strategy", _strategy(source))
         for name, changes, processes in hosts:
             lines += _section(name, _host(changes, processes))
         lines += _section("cluster", _changes([merged] if merged else []))
         lines += _section("Outage", _outage(source))
         lines += _section("Quorum", _quorum(source))
-    lines += _section("Point of no return", _wrapped(NO_RETURN[source.phase]))
+    lines += _section("Point of no return", _wrapped(_no_return(source)))
     return "".join(f"{_plain(line)}\n" for line in lines)
 
 
@@ -58,7 +59,8 @@ def _masters(source: Source) -> Iterator[_Host]:
             changes += master_files(source, name)
         except ManifestError as error:
             changes = [f"can't be told: {error}"]
-        yield name, changes, list(master_processes(source, name))
+        processes = live.master_processes if source.is_live else master_processes
+        yield name, changes, list(processes(source, name))
 
 
 def _members(source: Source) -> Iterator[_Host]:
@@ -66,8 +68,8 @@ def _members(source: Source) -> Iterator[_Host]:
         if member.name not in source.cluster.etcd_hosts or member.name not in source.files:
             yield member.name, ["not read, see the problems"], []
         else:
-            processes = list(member_processes(source, member.name))
-            yield member.name, list(member_files(source, member)), processes
+            processes = live.member_processes if source.is_live else member_processes
+            yield member.name, list(member_files(source, member)), list(processes(source, member.name))
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
@@ -126,7 +128,19 @@ def _folded(line: str) -> Iterator[str]:
     yield f"{indent}{rest}"
 
 
+def _strategy(source: Source) -> Iterator[str]:
+    for text in live.strategy(source):
+        yield from _wrapped(text, "", "  " if text.startswith("- ") else "")
+
+
+def _no_return(source: Source) -> str:
+    return live.no_return(source) if source.is_live else NO_RETURN[source.phase]
+
+
 def _outage(source: Source) -> Iterator[str]:
+    if source.is_live:
+        yield from _wrapped(live.outage(source))
+        return
     if source.phase is Phase.EXTERNAL:
         yield "None: the API servers stay as they are."
         return
@@ -166,9 +180,20 @@ def _honest(source: Source, parts: Iterable[Part]) -> str:
 
 
 def _quorum(source: Source) -> Iterator[str]:
+    if source.is_live:
+        yield from _table([("", "API served by", "voters"), *map(_row, live.steps(source))])
+        return
     rows = [("", "API served by", "stacked voters", "external voters")]
     rows += [(one.stages, one.serves, _voters(one.stacked), _voters(one.external)) for one in quorums(source)]
-    widths = [max(len(row[column]) for row in rows) + 2 for column in range(4)]
+    yield from _table(rows)
+
+
+def _row(step: live.Step) -> tuple[str, ...]:
+    return (step.step, step.serves, f"{step.voters}, {max(step.may_fail, 0) or 'none'} may fail")
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) + 2 for column in range(len(rows[0]))]
     for row in rows:
         yield "".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
 

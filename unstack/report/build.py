@@ -60,7 +60,7 @@ def _proof(source: Source) -> Proof | None:
     old, new = reversed(_SIDES) if source.is_rollback else _SIDES
     members = (*_members(found["old"], old), *_members(found["new"], new))
     contents = {(one.hash, one.compact_revision, one.keys) for one in members}
-    return Proof(int(found["revision"]), len(contents) == 1, members)
+    return Proof(int(found["revision"]), len(contents) == 1, bool(found.get("live")), members)
 
 
 def _members(rows: Iterable[Mapping[str, Any]], side: str) -> Iterable[ProvenMember]:

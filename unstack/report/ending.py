@@ -31,15 +31,22 @@ def read_ending(source: Source, outages: Sequence[Outage]) -> Ending:
         )
         return Ending("rehearsed", _sentence(sentence, expected), STACKED, STACKED, False)
     if "cutover_started" in source.results:
-        proven = "every member holds what the stacked ones held" if "proof" in source.results else ""
+        proof = source.results.get("proof")
+        # A run that went on after the last stacked member had left saw the external ones alone.
+        held = "what the stacked ones held" if proof and proof["old"] else "the same"
+        proven = f"every member holds {held}" if proof else ""
+        switched = source.is_live and not outages and _last(own, "api server") is not None
+        one_by_one = "the API servers were started anew one by one" if switched else ""
         return Ending(
             "migrated",
-            _sentence("Migrated: the control plane runs on the external etcd", proven, _away(outages)),
+            _sentence(
+                "Migrated: the control plane runs on the external etcd", proven, one_by_one, _away(outages)
+            ),
             STACKED,
             EXTERNAL,
             True,
         )
-    if "cutover" in source.planned:
+    if {"cutover", "switch"} & set(source.planned):
         finished = "what an earlier run had left open was finished" if source.changes else ""
         sentence = "Nothing to do: every master was on the external etcd already"
         return Ending("nothing to do", _sentence(sentence, finished), EXTERNAL, EXTERNAL, True)

@@ -103,10 +103,11 @@ class ProvenMember:
 
 @dataclass(frozen=True)
 class Proof:
-    """What was compared. `equal` is told by the rows themselves."""
+    """What was compared. `equal` is told by the rows themselves; `live` where API servers wrote meanwhile."""
 
     revision: int
     equal: bool
+    live: bool
     members: tuple[ProvenMember, ...]
 
 

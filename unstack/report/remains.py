@@ -49,6 +49,8 @@ def what_was_kept(source: Source, ending: Ending) -> Iterator[Kept]:
             yield Kept(
                 _snapshot(line), str(line["host"]), f"{settings.state_directory}/snapshot-{source.run}.db"
             )
+        if line["event"] == "backup":
+            yield Kept(f"a backup: {_snapshot(line)}", str(line["host"]), str(line["path"]))
     if (source.directory / "pki").is_dir():
         yield Kept(
             "certificates, keys and the CA's key of the external cluster",
@@ -101,7 +103,7 @@ def way_back(source: Source, ending: Ending) -> WayBack:
             " migration anew.",
             _DEPLOY,
         )
-    if not source.is_rollback and not {"fence", "cutover"} & set(source.planned):
+    if not source.is_rollback and not {"fence", "cutover", "grow", "switch"} & set(source.planned):
         return WayBack("There is nothing to roll back. Run the same task again to go on.", "")
     return WayBack(
         "Run deploy.py again to go on. This goes back; it finds out by itself how far back it is, and does"

@@ -50,6 +50,11 @@ class Source:
         return round(written(line) - self.started, 3)
 
     @property
+    def is_live(self) -> bool:
+        """True where API servers were to be switched one by one, with no fence."""
+        return "switch" in self.planned
+
+    @property
     def is_rollback(self) -> bool:
         """True for tasks/rollback.py."""
         return "way back" in self.planned

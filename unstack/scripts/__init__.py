@@ -15,7 +15,10 @@ TIMEOUT = "TIMEOUT"
 # What each script that has this argument waits for.
 WAITS = {
     "await-apiserver": "kube-apiserver to be ready",
+    "await-no-client": "clients of the stacked etcd to go",
+    "change-members": "etcd to agree to the change of members",
     "fence": "kube-apiserver, kube-controller-manager and kube-scheduler to end",
+    "join": "the learner to catch up",
     "kubeadm-manifest": "kubeadm's kube-apiserver manifest",
     "kubeadm-plan": "kubeadm upgrade plan",
     "pod-probe": "pods to run, and to be gone",

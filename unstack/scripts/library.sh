@@ -57,6 +57,16 @@ process_start() {
     sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
 }
 
+# ancestors: the pids of this script's parent, its parent and so on, but for init. With sudo the parent
+# outlives a connection that has ended; the process of sshd above it does not.
+ancestors() {
+    ancestor=$PPID
+    while [ "${ancestor:-0}" -gt 1 ]; do
+        echo "$ancestor"
+        ancestor=$(sed 's/.*) //' "/proc/$ancestor/stat" 2>/dev/null | cut -d ' ' -f 2)
+    done
+}
+
 # etcd_process NAME: the pid of the etcd whose --name is NAME, or nothing.
 etcd_process() {
     for candidate in $(processes etcd); do

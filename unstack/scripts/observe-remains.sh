@@ -18,7 +18,8 @@ if [ -e "$data/member" ]; then
     database=$data/member/snap/db
     if [ -n "$(ls "$data/member/wal/"*.wal 2>/dev/null)" ] &&
         [ "$(od -An -v -tx1 -j 16 -N 4 "$database" 2>/dev/null | tr -d ' \n')" = edda0ced ] &&
-        [ -n "$peer_url" ] && grep -aqF "\"$peer_url\"" "$database"; then
+        [ -n "$peer_url" ] && grep -aqsF -e "\"$peer_url\"" -e "\"$peer_url\\\"" \
+        "$database" "$data/member/wal/"*.wal "$data/member/snap/"*.snap; then
         report member yes
     fi
 fi
