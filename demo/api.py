@@ -11,7 +11,9 @@ import http.client
 import json
 import ssl
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,10 @@ from demo.errors import DemoError
 
 class Unanswered(Exception):
     """No whole answer came: refused, reset, timed out. The request may have been carried out."""
+
+
+class TimedOut(Unanswered):
+    """The client gave up after its own deadline."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,29 @@ class ApiClient:
         except (OSError, http.client.HTTPException) as error:
             # A connection that failed once may still deliver the answer to an old request.
             self._connection.close()
-            raise Unanswered(str(error) or type(error).__name__) from error
+            kind = TimedOut if isinstance(error, TimeoutError) else Unanswered
+            raise kind(str(error) or type(error).__name__) from error
         return Answer(response.status, _decode(raw))
+
+    def lines(self, path: str) -> Iterator[Answer]:
+        """What a watch sends, object by object as it comes, until the server ends it.
+
+        An answer that is no watch comes alone, with its status. Raises Unanswered where the connection
+        breaks, or stays silent for the client's timeout.
+        """
+        try:
+            self._connection.request("GET", path, None, {"Accept": "application/json"})
+            response = self._connection.getresponse()
+            if response.status != HTTPStatus.OK:
+                yield Answer(response.status, _decode(response.read()))
+                return
+            while line := response.readline():
+                yield Answer(response.status, _decode(line))
+        except (OSError, http.client.HTTPException) as error:
+            raise Unanswered(str(error) or type(error).__name__) from error
+        finally:
+            # Whoever stops listening in between leaves an answer that is not at its end.
+            self._connection.close()
 
     def expect(
         self, method: str, path: str, body: object | None = None, *, accept: tuple[int, ...] = ()
@@ -90,7 +117,7 @@ class ApiClient:
             answer = self.request(method, path, body)
         except Unanswered as error:
             raise DemoError(f"{method} {path}: no answer from the API server: {error}") from error
-        if answer.status >= http.HTTPStatus.MULTIPLE_CHOICES and answer.status not in accept:
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES and answer.status not in accept:
             message = answer.body.get("message", "no message")
             raise DemoError(f"{method} {path}: HTTP {answer.status}: {message}")
         return answer

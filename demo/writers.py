@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from demo.api import ApiClient, Unanswered
+from demo.api import ApiClient, TimedOut, Unanswered
 from demo.errors import DemoError
 from demo.gaps import Gap, longest_gap
 from demo.objects import CONFIG_MAPS, config_map
@@ -36,6 +36,18 @@ class Acknowledged:
     moment: float
 
 
+@dataclass(frozen=True)
+class Failed:
+    """One request that was not acknowledged: why, and when that was known, on the monotonic clock.
+
+    `is_given_up` where nobody refused or cut it: the client's own deadline was over.
+    """
+
+    reason: str
+    moment: float
+    is_given_up: bool = False
+
+
 @dataclass
 class Record:
     """What one writer did between `begin` and `end` (monotonic clock, seconds)."""
@@ -47,6 +59,7 @@ class Record:
     end: float | None = None
     attempts: int = 0
     acknowledged: list[Acknowledged] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
 
     def names(self) -> dict[str, str]:
         """The acknowledged ConfigMaps: name -> UID."""
@@ -144,11 +157,14 @@ class Writers:
             pause = _PAUSE_AFTER_FAILURE_SECONDS
             try:
                 answer = client.request("POST", CONFIG_MAPS, config_map(name, name))
-            except Unanswered:
-                pass
+            except Unanswered as error:
+                given_up = isinstance(error, TimedOut)
+                record.failed.append(Failed(str(error), time.monotonic(), given_up))
             else:
-                if answer.status == HTTPStatus.CREATED:
-                    now = time.monotonic()
+                now = time.monotonic()
+                if answer.status != HTTPStatus.CREATED:
+                    record.failed.append(Failed(f"HTTP {answer.status}", now))
+                else:
                     uid = str(answer.body["metadata"]["uid"])
                     record.acknowledged.append(Acknowledged(name, uid, now))
                     pause = max(0.0, self._interval - (now - begun))

@@ -10,6 +10,7 @@ import pytest
 from lab import Lab
 from tests.backups import take_backup
 from tests.commands import pyinfra
+from tests.fresh import make_fresh
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def lab() -> Lab:
 @pytest.fixture(scope="module")
 def fresh_lab(lab: Lab) -> Iterator[Lab]:
     """The lab as a fresh stacked cluster."""
-    lab.reset()
+    make_fresh(lab)
     return lab
 
 
@@ -29,7 +30,7 @@ def fresh_lab(lab: Lab) -> Iterator[Lab]:
 def migrated_lab(lab: Lab) -> Lab:
     """The lab as an earlier test left it where that is migrated, else migrated anew."""
     if pyinfra("-y", "inventories/lab.py", "deploy.py").status != 0:
-        lab.reset()
+        make_fresh(lab)
         outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
         assert outcome.status == 0, outcome.text
     return lab
