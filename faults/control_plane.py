@@ -14,11 +14,13 @@ from demo.api import ApiClient, Unanswered
 from demo.errors import DemoError
 from demo.processes import COMPONENTS, Process, control_plane
 from demo.writers import Writers
+from faults.members import cluster_ids
 from lab import Lab, LabError, Node
 from lab.shape import API_PORT
 
-# old and new are whole; down is no API server at all; mixed is everything in between.
-State = Literal["old", "new", "down", "mixed"]
+# old, new and joint are whole, joint with API servers on old and new members of one etcd cluster; down is
+# no API server at all; mixed is everything in between.
+State = Literal["old", "new", "joint", "down", "mixed"]
 
 _PROBE_SECONDS = 2.0
 _POLL_SECONDS = 1.0
@@ -37,7 +39,7 @@ class ControlPlane:
     @property
     def is_whole(self) -> bool:
         """Whether every master has all of it, on one and the same etcd."""
-        return self.state in ("old", "new")
+        return self.state in ("old", "new", "joint")
 
 
 def judge(
@@ -46,12 +48,14 @@ def judge(
     processes: Sequence[Process],
     ready: Collection[str],
     silent: Sequence[str] = (),
+    is_one_cluster: bool = False,
 ) -> ControlPlane:
     """The state of these masters.
 
     + processes: of the three components; those of other masters are left out
     + ready: names of the masters whose own API server answers /readyz with "ok"
     + silent: writers that got nothing acknowledged of late
+    + is_one_cluster: all members of etcd, old and new, are of one cluster
     """
     names = {node.name for node in masters}
     servers = [p for p in processes if p.component == COMPONENTS[0] and p.master in names]
@@ -65,12 +69,13 @@ def judge(
         *(f"{writer}: no write acknowledged" for writer in silent),
     ]
     found = set(sides.values())
-    if len(found) > 1 or "other" in found:
+    is_joint = found == {"old", "new"} and is_one_cluster
+    if (len(found) > 1 and not is_joint) or "other" in found:
         details.insert(0, ", ".join(f"{name} on the {side} etcd" for name, side in sorted(sides.items())))
-    is_split = {"old", "new"} <= found
+    is_split = {"old", "new"} <= found and not is_one_cluster
     if details:
         return ControlPlane("mixed", tuple(details), is_split)
-    return ControlPlane("old" if found == {"old"} else "new")
+    return ControlPlane("joint" if is_joint else "old" if found == {"old"} else "new")
 
 
 def _side(server: Process, address: str, external: Collection[str]) -> str:
@@ -99,7 +104,10 @@ def look(lab: Lab, context: ssl.SSLContext, masters: Sequence[Node], silent: Seq
     except (DemoError, LabError) as error:
         return ControlPlane("mixed", (str(error),))
     ready = {node.name for node in masters if _is_ready(node, context)}
-    return judge(masters, lab.etcd, processes, ready, silent)
+    found = judge(masters, lab.etcd, processes, ready, silent)
+    if found.is_split and len(cluster_ids(lab)) == 1:
+        return judge(masters, lab.etcd, processes, ready, silent, is_one_cluster=True)
+    return found
 
 
 def settle(lab: Lab, context: ssl.SSLContext, writers: Writers, seconds: float) -> ControlPlane:

@@ -9,9 +9,11 @@ from pyinfra import host, local
 
 from faults.pauses import pause
 from faults.points import END, before, stages
+from unstack.operations.strategy import strategy_of
+from unstack.run import begin
 
 # host.loop: pyinfra tells operations apart by line numbers, and in a plain loop all have the same.
-for stage in host.loop(stages(Path("deploy.py").read_text(encoding="utf-8"))):
+for stage in host.loop(stages(Path("deploy.py").read_text(encoding="utf-8"), strategy_of(begin()).value)):
     pause(before(stage))
     local.include(f"tasks/{stage}.py")
 pause(END)

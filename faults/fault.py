@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from faults.control_plane import State
 from faults.errors import EXPECTED_ERRORS, FaultError, told
+from faults.points import SNAPSHOT
 from lab import Lab
 
 # A loop in a machine, which can't be told to stop, ends by itself within this time.
@@ -97,8 +98,15 @@ class Fault:
     look: Callable[[Context], list[str]] = _no_problem
     # Settings of the faulty run: pyinfra's --data.
     data: Mapping[str, str] = field(default_factory=dict)
+    # Of the faulty run and of the next.
+    strategy: str = SNAPSHOT
+    # Of a run that is killed: what is in the name of the operation in which it has to die.
+    operation: str = ""
     # What may be there once the fault is healed, before the next deploy.
     expects: frozenset[State] = frozenset({"old"})
+    # For how long at most no write is acknowledged through the load balancer until the next deploy
+    # begins, where the strategy has no outage.
+    away_seconds: float | None = None
     is_kill: bool = False
     # Part of the selection that `make test` runs.
     is_short: bool = False

@@ -11,7 +11,7 @@ from faults import control_plane
 from faults.certificates import pair_for
 from faults.errors import FaultError
 from faults.fault import LOOP_SECONDS, Context
-from faults.journal import started_stages
+from faults.journal import started
 from faults.runs import CLUSTER, JOURNAL
 from lab import Lab, LabError, Node, machines
 from lab.state import KUBECONFIG
@@ -52,23 +52,30 @@ def last_master(lab: Lab) -> Node:
     return lab.masters[2]
 
 
-def kill_controller(stage: str, seconds: float) -> Action:
-    """kill -9 of the pyinfra process, `seconds` after the stage's first operation has started.
+def kill_controller(stage: str, seconds: float, operation: str = "") -> Action:
+    """kill -9 of the pyinfra process, `seconds` after an operation has started; see `during`."""
+    return during(stage, operation, lambda context: context.kill(), seconds)
+
+
+def during(stage: str, operation: str, action: Action, seconds: float = 0.0) -> Action:
+    """Do something `seconds` after the stage's first operation with this in its name has started.
 
     By the journal and not by the clock: how long it takes to come there depends on the machine.
     """
 
-    def wait(over: threading.Event, kill: Callable[[], None], position: int) -> None:
-        while stage not in started_stages(JOURNAL, position):
+    def wait(over: threading.Event, context: Context, position: int) -> None:
+        while not any(
+            place.stage == stage and operation in place.operation for place in started(JOURNAL, position)
+        ):
             if over.wait(_GLANCE_SECONDS):
                 raise FaultError("the run ended before the fault came: the aim missed")
         if over.wait(seconds):
             raise FaultError("the run ended before the fault came: the aim missed")
-        kill()
+        action(context)
 
     def act(context: Context) -> None:
         position = JOURNAL.stat().st_size
-        context.meanwhile(lambda over: wait(over, context.kill, position))
+        context.meanwhile(lambda over: wait(over, context, position))
 
     return act
 
@@ -122,6 +129,50 @@ def open_ssh(choice: Choice) -> Action:
     # Each rule as often as it is there.
     loops = "; ".join(f"while iptables -w -D {rule} 2>/dev/null; do :; done" for rule in _SSH_RULES)
     return on(choice, loops)
+
+
+STOP_STACKED = on(
+    second_master,
+    # kubelet would start it anew.
+    "systemctl stop kubelet && docker ps --quiet --filter name=^k8s_etcd_ | xargs -r docker kill >/dev/null",
+)
+START_STACKED = on(second_master, "systemctl start kubelet")
+
+_PEER_PORT = 2380
+
+
+def _peer_rules(lab: Lab) -> list[str]:
+    """What keeps an etcd host and the masters' members from each other, in both directions."""
+    return [
+        rule
+        for node in lab.masters
+        for port in (f"--dport {_PEER_PORT}", f"--sport {_PEER_PORT}")
+        for rule in (
+            f"INPUT -p tcp -s {node.ip} {port} -j DROP",
+            f"OUTPUT -p tcp -d {node.ip} {port} -j DROP",
+        )
+    ]
+
+
+def cut_peers(seconds: int) -> Action:
+    """No packet passes between old and new members for `seconds`; the machines open the way again."""
+
+    def act(context: Context) -> None:
+        rules = _peer_rules(context.lab)
+        open_again = "; ".join(f"iptables -w -D {rule}" for rule in rules)
+        unit = f"systemd-run --quiet --collect sh -c 'sleep {seconds}; {open_again}'"
+        close = " && ".join(f"iptables -w -I {rule}" for rule in rules)
+        machines.parallel(lambda node: _sh(context.lab, node, f"{unit} && {close}"), context.lab.etcd)
+
+    return act
+
+
+def open_peers(context: Context) -> None:
+    """The way is open, whether or not the machines have opened it yet."""
+    # Each rule as often as it is there.
+    rules = _peer_rules(context.lab)
+    loops = "; ".join(f"while iptables -w -D {rule} 2>/dev/null; do :; done" for rule in rules)
+    machines.parallel(lambda node: _sh(context.lab, node, loops), context.lab.etcd)
 
 
 FILL_DISK = on(

@@ -25,16 +25,16 @@ class Place:
         return f"{self.stage}: {self.operation}" if self.operation else self.stage
 
 
-def started_stages(journal: Path, position: int) -> set[str]:
-    """The stages of which an operation was started, by the journal's lines from `position` (bytes) on."""
+def started(journal: Path, position: int) -> list[Place]:
+    """The operations that were started, by the journal's lines from `position` (bytes) on."""
     with journal.open("rb") as stream:
         stream.seek(position)
         text = stream.read().decode(errors="replace")
-    found = set()
+    found = []
     for line in _events(text):
         match = _OPERATION.match(str(line.get("operation", "")))
         if match is not None and line.get("event") == "start":
-            found.add(match[1])
+            found.append(Place(match[1], match[2]))
     return found
 
 

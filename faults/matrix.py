@@ -13,7 +13,7 @@ from demo import objects, standing
 from demo.api import tls_context
 from demo.gaps import longest_gap
 from demo.writers import LOAD_BALANCER, Record, Writers
-from faults import journal, points, report, verdict
+from faults import journal, members, points, report, verdict
 from faults.control_plane import settle
 from faults.errors import EXPECTED_ERRORS, FaultError, told
 from faults.fault import Context, Fault
@@ -93,13 +93,16 @@ def _observe(lab: Lab, fault: Fault, evidence: Evidence) -> None:
     writers.start()
     try:
         writers.wait_until_all_write(_FIRST_WRITE_SECONDS)
+        evidence.clusters.append(members.cluster_ids(lab))
         _faulty_run(lab, fault, log, evidence)
         with step("waiting for a whole control plane"):
             evidence.afterwards = settle(lab, context, writers, fault.settle_seconds)
+            evidence.clusters.append(members.cluster_ids(lab))
         with step("the next deploy"):
             next_begun = time.monotonic()
-            evidence.following = _plain_run(log)
+            evidence.following = _plain_run(log, fault.strategy)
             evidence.final = settle(lab, context, writers, _FINAL_SECONDS)
+            evidence.clusters.append(members.cluster_ids(lab))
     finally:
         records = writers.stop()
     if evidence.faulty is not None:
@@ -109,9 +112,10 @@ def _observe(lab: Lab, fault: Fault, evidence: Evidence) -> None:
 
 def _faulty_run(lab: Lab, fault: Fault, log: Path, evidence: Evidence) -> None:
     """The migration with the fault in it; the fault is healed when this returns or raises."""
-    stages = points.stages((REPOSITORY / _DEPLOY).read_text(encoding="utf-8"))
+    stages = points.stages((REPOSITORY / _DEPLOY).read_text(encoding="utf-8"), fault.strategy)
     with tempfile.TemporaryDirectory(prefix="unstack-faults-") as directory:
-        run = Run(log, _PAUSING_DEPLOY, fault.data, Pause(Path(directory), fault.point))
+        data = {**fault.data, "strategy": fault.strategy}
+        run = Run(log, _PAUSING_DEPLOY, data, Pause(Path(directory), fault.point))
         context = Context(lab, run.process)
         try:
             with step(f"running to {fault.point}"):
@@ -129,8 +133,8 @@ def _faulty_run(lab: Lab, fault: Fault, log: Path, evidence: Evidence) -> None:
             _attempt(evidence, lambda: fault.heal(context))
 
 
-def _plain_run(log: Path) -> Ended:
-    run = Run(log, _DEPLOY)
+def _plain_run(log: Path, strategy: str) -> Ended:
+    run = Run(log, _DEPLOY, {"strategy": strategy})
     try:
         return run.wait(_NEXT_DEPLOY_SECONDS)
     finally:

@@ -6,8 +6,8 @@ know are all that passes between them.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import ast
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 # Environment of the pyinfra process: the directory, and the points at which to wait, by commas.
@@ -16,15 +16,30 @@ PAUSE_AT = "UNSTACK_PAUSE_AT"
 # Behind the last stage.
 END = "end"
 
-_INCLUDE = re.compile(r'^local\.include\("tasks/([a-z_-]+)\.py"\)', re.MULTILINE)
+LIVE = "live"
+SNAPSHOT = "snapshot"
 
 
-def stages(deploy: str) -> tuple[str, ...]:
-    """The stages that a deploy file includes, in its order. Raises ValueError if it includes none."""
-    found = tuple(_INCLUDE.findall(deploy))
+def stages(deploy: str, strategy: str) -> tuple[str, ...]:
+    """The stages that a deploy file includes, in its order. Raises ValueError if it includes none.
+
+    + strategy: of the deploy file's choice, `if ... is Strategy.LIVE`, the side that this one takes
+    """
+    found = tuple(_included(ast.parse(deploy).body, strategy))
     if not found:
         raise ValueError("the deploy file includes no task")
     return found
+
+
+def _included(statements: Iterable[ast.stmt], strategy: str) -> Iterator[str]:
+    for one in statements:
+        match one:
+            case ast.If(test=ast.Compare(comparators=[ast.Attribute(attr="LIVE")])):
+                yield from _included(one.body if strategy == LIVE else one.orelse, strategy)
+            case ast.Expr(
+                value=ast.Call(func=ast.Attribute(attr="include"), args=[ast.Constant(value=str(path))])
+            ):
+                yield Path(path).stem
 
 
 def before(stage: str) -> str:

@@ -34,9 +34,9 @@ def render(results: Sequence[RowResult]) -> str:
 def listing(rows: Sequence[Fault]) -> str:
     """The rows that there are; a star marks those of the short selection."""
     cells: list[list[Cell]] = [
-        [fault.name, fault.stage, "*" if fault.is_short else "", fault.what] for fault in rows
+        [fault.name, fault.strategy, fault.stage, "*" if fault.is_short else "", fault.what] for fault in rows
     ]
-    return table(("fault", "stage", "short", "what is done"), cells)
+    return table(("fault", "strategy", "stage", "short", "what is done"), cells)
 
 
 def summary(results: Sequence[RowResult]) -> list[dict[str, Any]]:
@@ -65,6 +65,7 @@ def _summary(result: RowResult) -> dict[str, Any]:
     planes = {"afterwards": evidence.afterwards, "final": evidence.final}
     return {
         "fault": result.fault.name,
+        "strategy": result.fault.strategy,
         "stage": result.fault.stage,
         "happened": result.happened,
         "last_place": None if evidence.place is None else str(evidence.place),

@@ -1,4 +1,4 @@
-"""The rows of the matrix.
+"""The rows of the matrix; first those of the snapshot strategy.
 
 Before the cutover a run that fails brings the old control plane back by itself, and the next deploy
 migrates. After it there is no way back without losing writes: the new one has to stand. A run that is
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from faults import injections as do
+from faults import live_rows
 from faults.control_plane import State
 from faults.errors import FaultError
 from faults.fault import Fault
@@ -198,11 +199,11 @@ PROGRAMS = (
     ),
 )
 
-ROWS: tuple[Fault, ...] = (*KILLS, *HOSTS, *DATA, *PROGRAMS)
+ROWS: tuple[Fault, ...] = (*KILLS, *HOSTS, *DATA, *PROGRAMS, *live_rows.ROWS)
 
 
 def short() -> tuple[Fault, ...]:
-    """The selection that is part of `make test`, beside a kill in every stage: a lost host, a bad disk."""
+    """The selection that is part of `make test`, beside kills in every stage: a lost host, a bad disk."""
     return tuple(fault for fault in ROWS if fault.is_short)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from faults.control_plane import ControlPlane
 from faults.fault import Fault
 from faults.journal import Place
 from faults.output import error_lines, has_traceback
+from faults.points import LIVE
 from faults.runs import Ended
 
 
@@ -24,6 +25,8 @@ class Evidence:
     place: Place | None = None
     # After the fault was healed, before the next deploy.
     afterwards: ControlPlane | None = None
+    # Which clusters of etcd there were before, afterwards and finally: id -> where its members are.
+    clusters: list[dict[int, list[str]]] = field(default_factory=list)
     following: Ended | None = None
     final: ControlPlane | None = None
     # Longest time without a write acknowledged through the load balancer, until the next deploy
@@ -73,6 +76,13 @@ def problems(fault: Fault, evidence: Evidence, hosts: Collection[str]) -> list[s
         found += _of_faulty_run(fault, evidence.faulty, evidence.place, hosts)
     if evidence.afterwards is not None:
         found += _of_state(fault, evidence.faulty, evidence.afterwards)
+    if fault.strategy == LIVE:
+        found += _of_one_cluster(evidence.clusters)
+    if fault.away_seconds is not None and (evidence.away_seconds or 0.0) > fault.away_seconds:
+        found.append(
+            f"no write was acknowledged through the load balancer for {evidence.away_seconds:.1f} s; expected"
+            f" {fault.away_seconds:.0f} s at most"
+        )
     if evidence.following is not None:
         found += _of_following_run(evidence.following)
     if evidence.final is not None and evidence.final.state != "new":
@@ -95,9 +105,10 @@ def _of_faulty_run(fault: Fault, run: Ended, place: Place | None, hosts: Collect
     elif fault.is_kill:
         if run.status != -signal.SIGKILL:
             yield f"the aim missed: the run had ended with exit status {run.status} before the kill"
-        elif place is None or place.stage != fault.stage:
-            died_in = place.stage if place is not None else "no stage: it had passed all"
-            yield f"the aim missed: the run was killed in {died_in}; expected {fault.stage}"
+        elif place is None or place.stage != fault.stage or fault.operation not in place.operation:
+            died_in = str(place) if place is not None else "no stage: it had passed all"
+            expected = str(Place(fault.stage, fault.operation))
+            yield f"the aim missed: the run was killed in {died_in}; expected {expected}"
     elif run.status not in (0, 1):
         yield f"the faulty run ended with exit status {run.status}; expected 0 or 1"
     elif run.status == 1 and not error_lines(run.output, hosts):
@@ -112,6 +123,14 @@ def _of_state(fault: Fault, run: Ended | None, found: ControlPlane) -> Iterator[
         yield f"the faulty run ended with exit status 0, and the control plane is {_shown(found)}"
     if found.is_split:
         yield "API servers run on both etcd clusters at once"
+
+
+def _of_one_cluster(clusters: Sequence[Mapping[int, Sequence[str]]]) -> Iterator[str]:
+    """A live migration never makes a second cluster, nor another one in the place of the first."""
+    seen = {cluster_id: names for moment in clusters for cluster_id, names in moment.items()}
+    if len(seen) > 1:
+        told = ", ".join(f"{cluster_id:x} on {', '.join(names)}" for cluster_id, names in seen.items())
+        yield f"there was more than one cluster of etcd: {told}"
 
 
 def _of_following_run(run: Ended) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The short form of the fault matrix: one migration killed in every stage, and two ways back."""
+"""The short form of the fault matrix: a migration of each strategy killed in every stage, and ways back."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from demo.api import tls_context
 from demo.objects import create_namespace, listed, missing
 from demo.writers import LOAD_BALANCER, Writers
-from faults import journal, points
+from faults import journal, live_rows, members, points, rows
 from faults.control_plane import settle
 from faults.fault import Context, Fault
 from faults.matrix import run_rows
-from faults.rows import KILLS, short
 from faults.runs import Pause, Run
 from lab import Lab
 from lab.state import KUBECONFIG
 from tests.commands import REPOSITORY, pyinfra
+from tests.fresh import make_fresh
 
 
 @contextmanager
@@ -34,16 +36,34 @@ def _writing(lab: Lab, prefix: str) -> Iterator[Writers]:
         writers.stop()
 
 
+# In the live strategy a step each: every one of `live_rows.KILLS` is a row of `make faults`.
+LIVE_KILLS = tuple(
+    fault
+    for fault in live_rows.KILLS
+    if fault.name.removeprefix("live-kill-") in ("add", "promote", "switch-second", "remove-second", "settle")
+)
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [
+        pytest.param(rows.KILLS, id=points.SNAPSHOT),
+        pytest.param(LIVE_KILLS, id=points.LIVE, marks=pytest.mark.long),
+    ],
+)
 def test_a_migration_killed_in_every_stage_is_finished_by_the_next_and_loses_nothing(
-    fresh_lab: Lab, tmp_path: Path
+    lab: Lab, tmp_path: Path, kills: tuple[Fault, ...]
 ) -> None:
-    lab, context = fresh_lab, tls_context(KUBECONFIG)
-    stages = points.stages((REPOSITORY / "deploy.py").read_text())
-    with _writing(lab, "unstack-kills") as writers:
-        for fault in KILLS:
+    make_fresh(lab)
+    context, strategy = tls_context(KUBECONFIG), kills[0].strategy
+    stages = points.stages((REPOSITORY / "deploy.py").read_text(), strategy)
+    with _writing(lab, f"unstack-kills-{strategy}") as writers:
+        before = members.cluster_ids(lab)
+        for fault in kills:
             pauses = tmp_path / fault.name
             pauses.mkdir()
-            run = Run(tmp_path / "log", "faults/deploy.py", pause=Pause(pauses, fault.point))
+            data = {**fault.data, "strategy": strategy}
+            run = Run(tmp_path / "log", "faults/deploy.py", data, Pause(pauses, fault.point))
             beside = Context(lab, run.process)
             try:
                 run.await_point()
@@ -58,13 +78,18 @@ def test_a_migration_killed_in_every_stage_is_finished_by_the_next_and_loses_not
             assert place is not None, ended.output
             # By the journal, which is complete up to the kill: it came in the stage that it was for.
             assert place.stage == fault.stage, (fault.name, place)
-        outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
+            assert fault.operation in place.operation, (fault.name, place)
+        outcome = pyinfra("-y", "--data", f"strategy={strategy}", "inventories/lab.py", "deploy.py")
         assert outcome.status == 0, outcome.text
         found = settle(lab, context, writers, 90)
         assert found.state == "new", found
     written = writers.acknowledged()
     assert len(written) > 100
     assert missing(written, listed(lab.load_balancer, context)) == []
+    if strategy == points.LIVE:
+        assert members.cluster_ids(lab).keys() == before.keys()
+        gap = writers.records[LOAD_BALANCER].longest_gap().seconds
+        assert gap <= live_rows.KILL_AWAY_SECONDS
 
 
 def test_ctrl_c_ends_the_present_step_and_brings_the_old_control_plane_back(lab: Lab) -> None:
@@ -83,9 +108,9 @@ def test_ctrl_c_ends_the_present_step_and_brings_the_old_control_plane_back(lab:
 
 
 def test_a_fault_ends_in_a_whole_control_plane_and_loses_nothing(fresh_lab: Lab) -> None:
-    results = run_rows(fresh_lab, short())
+    results = run_rows(fresh_lab, rows.short())
     assert [(one.fault.name, one.problems) for one in results if not one.passed] == []
-    # They failed before the cutover: the old control plane came back by itself.
+    # They failed before the cutover, or a departure: the old control plane came back, or was never away.
     assert [one.evidence.afterwards.state for one in results if one.evidence.afterwards] == ["old"] * len(
         results
     )

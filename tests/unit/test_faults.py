@@ -1,21 +1,16 @@
 """The fault matrix without a lab: its rows, its verdicts, and how it reads what a run left."""
 
 import dataclasses
-import ipaddress
 import json
 import signal
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from faults import points, report, rows
 from faults.__main__ import main
-from faults.certificates import pair_for
 from faults.control_plane import ControlPlane
 from faults.errors import FaultError
-from faults.fault import Context, Fault
+from faults.fault import Fault
 from faults.journal import Place
 from faults.output import error_lines
 from faults.runs import Ended
@@ -72,25 +67,44 @@ def found(row, seen):
 # The rows.
 
 
-def test_reads_the_stages_from_the_deploy_file():
-    stages = points.stages((REPOSITORY / "deploy.py").read_text())
-    assert stages[0] == "preflight"
-    assert {path.stem for path in (REPOSITORY / "tasks").glob("*.py")} >= set(stages)
+def stages_of(strategy):
+    return points.stages((REPOSITORY / "deploy.py").read_text(), strategy)
+
+
+def test_reads_the_stages_of_a_strategy_from_the_deploy_file():
+    tasks = {path.stem for path in (REPOSITORY / "tasks").glob("*.py")}
+    snapshot, live = stages_of(points.SNAPSHOT), stages_of(points.LIVE)
+    assert snapshot[:3] == live[:3] == ("preflight", "pki", "prepare")
+    assert live[3:] == ("grow", "switch", "shrink", "settle", "confirm")
+    assert (snapshot[3], snapshot[-1]) == ("fence", "confirm")
+    assert tasks >= {*snapshot, *live}
     with pytest.raises(ValueError, match="includes no task"):
-        points.stages("local.excluded('tasks/fence.py')")
+        points.stages("local.excluded('tasks/fence.py')", points.SNAPSHOT)
 
 
 def test_every_row_aims_at_a_stage_and_waits_at_a_point_that_exist():
-    stages = points.stages((REPOSITORY / "deploy.py").read_text())
-    assert {row.stage for row in rows.ROWS} <= set(stages)
-    assert {row.point for row in rows.ROWS} <= {points.before(stage) for stage in stages}
-    assert all(row.point == points.before(row.stage) for row in rows.ROWS if row.is_kill)
+    for row in rows.ROWS:
+        stages = stages_of(row.strategy)
+        assert row.stage in stages, row.name
+        assert row.point in {points.before(stage) for stage in stages}, row.name
+        assert row.point == points.before(row.stage) or not row.is_kill, row.name
     assert len({row.name for row in rows.ROWS}) == len(rows.ROWS)
 
 
-def test_kills_the_controller_in_every_stage_from_the_fence_on():
-    stages = points.stages((REPOSITORY / "deploy.py").read_text())
-    assert [row.stage for row in rows.ROWS if row.is_kill] == list(stages[stages.index("fence") :])
+@pytest.mark.parametrize(("strategy", "first"), [(points.SNAPSHOT, "fence"), (points.LIVE, "grow")])
+def test_kills_the_controller_in_every_stage_that_changes_the_cluster(strategy, first):
+    stages = stages_of(strategy)
+    killed = [row.stage for row in rows.ROWS if row.is_kill and row.strategy == strategy]
+    assert list(dict.fromkeys(killed)) == list(stages[stages.index(first) :])
+
+
+def test_every_live_row_is_one_in_which_the_api_stays():
+    live = [row for row in rows.ROWS if row.strategy == points.LIVE]
+    assert live
+    assert all(row.away_seconds is not None for row in live)
+    # No two of them aim at one step.
+    kills = [row for row in live if row.is_kill]
+    assert len({(row.stage, row.operation) for row in kills}) == len(kills)
 
 
 def test_selects_rows_by_name_in_the_order_of_the_matrix():
@@ -167,7 +181,11 @@ def test_a_run_ends_with_status_0_or_1_and_in_its_time():
 
 def test_a_kill_that_missed_its_stage_shows_nothing():
     (line,) = found(KILL, killed(place=Place("start", "Start")))
-    assert line == "the aim missed: the run was killed in start; expected restore"
+    assert line == "the aim missed: the run was killed in start: Start; expected restore"
+    second = dataclasses.replace(KILL, operation="Restore the second")
+    (line,) = found(second, killed())
+    assert line.endswith("was killed in restore: Restore; expected restore: Restore the second")
+    assert found(second, killed(place=Place("restore", "Restore the second member"))) == []
     (line,) = found(KILL, killed(place=None))
     assert "it had passed all" in line
     assert "had ended with exit status 0" in found(KILL, killed(faulty=ended(0), afterwards=NEW))[0]
@@ -186,6 +204,23 @@ def test_a_split_control_plane_is_never_right():
     split = ControlPlane("mixed", ("master-1 on the old etcd",), is_split=True)
     row = fault(expects=frozenset({"mixed"}))
     assert found(row, evidence(afterwards=split)) == ["API servers run on both etcd clusters at once"]
+
+
+def test_a_live_migration_has_one_cluster_from_beginning_to_end():
+    live = fault(strategy=points.LIVE, expects=frozenset({"joint"}))
+    joint = ControlPlane("joint")
+    one = [{0xA: ["master-1"]}, {0xA: ["master-1", "etcd-1"]}, {0xA: ["etcd-1"]}]
+    assert found(live, evidence(afterwards=joint, clusters=one)) == []
+    (line,) = found(live, evidence(afterwards=joint, clusters=[*one[:2], {0xB: ["etcd-1"]}]))
+    assert line == "there was more than one cluster of etcd: a on master-1, etcd-1, b on etcd-1"
+    # The snapshot strategy makes a second one: that is what its fence is for.
+    assert found(fault(), evidence(clusters=[*one[:2], {0xB: ["etcd-1"]}])) == []
+
+
+def test_a_strategy_without_an_outage_has_a_limit_for_one():
+    assert found(fault(away_seconds=4.3), evidence()) == []
+    (line,) = found(fault(away_seconds=4.0), evidence())
+    assert line.endswith("for 4.2 s; expected 4 s at most")
 
 
 def test_the_next_deploy_has_to_end_the_migration():
@@ -238,49 +273,3 @@ def test_the_summary_is_for_programs():
     assert first["state"] == {"afterwards": "old", "final": "new"}
     assert first["last_place"] == "restore: Restore"
     assert (second["passed"], second["problems"], second["lost"]) == (False, ["it broke"], None)
-
-
-# Injections.
-
-
-class FakeProcess:
-    def __init__(self):
-        self.signals = []
-
-    def send_signal(self, number):
-        self.signals.append(number)
-
-
-def test_a_fault_that_comes_too_late_is_told():
-    process = FakeProcess()
-    context = Context(lab=None, process=process)
-    context.later(60, context.kill)
-    assert context.finish() == ["the run ended before the fault came: the aim missed"]
-    assert process.signals == []
-
-
-def test_what_goes_on_beside_the_run_ends_with_it_and_tells_its_errors():
-    def work(over):
-        over.wait(60)
-        raise FaultError("it went wrong")
-
-    context = Context(lab=None, process=FakeProcess())
-    context.meanwhile(work)
-    assert context.finish() == ["it went wrong"]
-
-
-def test_the_foreign_peer_certificate_is_the_cas_own_and_for_another_address(pki_directory: Path):
-    certificate_pem, key_pem = pair_for(pki_directory, "etcd-2", "192.0.2.1")
-    certificate = x509.load_pem_x509_certificate(certificate_pem)
-    certificate.verify_directly_issued_by(
-        x509.load_pem_x509_certificate((pki_directory / "ca.crt").read_bytes())
-    )
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert list(names) == [x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]
-    key = serialization.load_pem_private_key(key_pem, None)
-    assert key.public_key() == certificate.public_key()
-
-
-def test_there_is_no_foreign_certificate_without_a_ca(tmp_path):
-    with pytest.raises(FaultError, match="no CA to sign with"):
-        pair_for(tmp_path, "etcd-2", "192.0.2.1")

@@ -5,6 +5,7 @@ import json
 from demo.processes import COMPONENTS, Process
 from faults.control_plane import judge
 from faults.journal import Place, last_place
+from faults.journal import started as started_in
 from lab.shape import Shape, plan
 
 STAGES = ("fence", "snapshot", "restore")
@@ -48,6 +49,16 @@ def test_without_start_lines_a_run_was_last_in_the_first_stage_that_did_not_end(
 def test_a_run_that_ended_every_stage_was_last_nowhere():
     text = journal(*(recorded(f"tasks/{stage}.py | === {stage} ===") for stage in STAGES))
     assert last_place(text + journal(recorded("tasks/restore.py | Tell")), STAGES) is None
+
+
+def test_tells_the_operations_that_were_started_since(tmp_path):
+    file = tmp_path / "journal.jsonl"
+    file.write_text(journal(started("tasks/fence.py | Fence")))
+    position = file.stat().st_size
+    with file.open("a") as stream:
+        stream.write(journal(started("tasks/grow.py | Add etcd-1"), recorded("tasks/grow.py | Let it vote")))
+    assert started_in(file, position) == [Place("grow", "Add etcd-1")]
+    assert started_in(file, 0)[0] == Place("fence", "Fence")
 
 
 # The control plane.
@@ -97,6 +108,14 @@ def test_a_control_plane_on_both_etcd_clusters_is_split():
     assert split.details[0] == "master-1 on the old etcd, master-2 on the new etcd, master-3 on the old etcd"
     third = judged(processes(master_2=("https://10.9.9.9:2379",)))
     assert (third.state, third.is_split) == ("mixed", False)
+
+
+def test_a_control_plane_on_old_and_new_members_of_one_cluster_is_whole():
+    running = processes(master_2=EXTERNAL)
+    joint = judge(LAB.masters, LAB.etcd, running, READY, is_one_cluster=True)
+    assert (joint.state, joint.is_split, joint.is_whole) == ("joint", False, True)
+    unready = judge(LAB.masters, LAB.etcd, running, {"master-1"}, is_one_cluster=True)
+    assert (unready.state, unready.is_split) == ("mixed", False)
 
 
 def test_a_control_plane_without_an_api_server_is_down():
