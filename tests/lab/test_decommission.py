@@ -75,7 +75,7 @@ def test_everything_in_the_way_is_told_in_one_pass_and_nothing_is_changed(migrat
     wanted = [f"{node.name}: found a confirmation of " for node in lab.masters]
     wanted += [
         f"{master.name}: found /var/lib/etcd/somebodys, which is not",
-        f"{silent.name}: found a external etcd member that does not answer",
+        f"{silent.name}: found an external etcd member that does not answer",
     ]
     for line in wanted:
         (told,) = [text for text in outcome.log.splitlines() if line in text]

@@ -185,6 +185,19 @@ def test_is_refused_beside_a_task_that_changes_something(fresh: Lab) -> None:
     assert _everything(fresh) == before
 
 
+def _compare(lab: Lab, listed: Changes, before: Mapping[str, Mapping[str, str]]) -> None:
+    """What was listed is what has changed since, on every host."""
+    for node in (*lab.masters, *lab.etcd):
+        changes = _changed(before[node.name], _files(lab, node))
+        files = {path: kind for path, kind in changes.items() if not path.endswith("/")}
+        # The lock of a run is no part of the migration.
+        files.pop("/run/unstack/lab.lock", None)
+        mine = listed[node.name]
+        assert {path: kind for path, kind in mine.items() if not path.endswith("/")} == files, node.name
+        # Of directories only those are listed whose content is not.
+        assert {path for path in mine if path.endswith("/")} <= set(changes), node.name
+
+
 def test_lists_the_files_that_the_migration_changes(fresh: Lab, first: str) -> None:
     nodes = (*fresh.masters, *fresh.etcd)
     before = {node.name: _files(fresh, node) for node in nodes}
@@ -203,15 +216,7 @@ def test_lists_the_files_that_the_migration_changes(fresh: Lab, first: str) -> N
         assert key.read_text().splitlines()[1] not in outcome.text
     migration = pyinfra("-y", "inventories/lab.py", "deploy.py")
     assert migration.status == 0, migration.text
-    for node in nodes:
-        changes = _changed(before[node.name], _files(fresh, node))
-        listed = _listed(first)[node.name]
-        files = {path: kind for path, kind in changes.items() if not path.endswith("/")}
-        # The lock of a run is no part of the migration.
-        files.pop("/run/unstack/lab.lock", None)
-        assert {path: kind for path, kind in listed.items() if not path.endswith("/")} == files, node.name
-        # Of directories only those are listed whose content is not.
-        assert {path for path in listed if path.endswith("/")} <= set(changes), node.name
+    _compare(fresh, _listed(first), before)
     config = fresh.kubectl("-n", "kube-system", "get", "configmap", "kubeadm-config", "-o", "yaml")
     for line in first.partition("\n\ncluster\n")[2].partition("\n\n")[0].splitlines():
         if line.startswith("      +") and not line.startswith("      +++"):
@@ -230,3 +235,21 @@ def test_a_migrated_cluster_has_nothing_to_change(fresh: Lab) -> None:
     assert json.loads(outcome.stdout)["plan"] == []
     assert _control_node() == before
     assert state_of(fresh) == states
+
+
+def test_lists_the_files_and_the_voters_of_a_live_migration(fresh: Lab) -> None:
+    fresh.reset()
+    before = {node.name: _files(fresh, node) for node in (*fresh.masters, *fresh.etcd)}
+    live = ("--data", "strategy=live", "--data", "pod_probe=false")
+    first, _ = _plan("--dry", *live)
+    assert first.status == 0, first.text
+    migration = pyinfra("-y", *live, "inventories/lab.py", "deploy.py")
+    assert migration.status == 0, migration.text
+    _compare(fresh, _listed(first.stdout), before)
+    # What the run itself told before each change of the members.
+    told = re.findall(r"(\d+) voters.*: quorum \d+, (\d+|none) may fail", migration.log)
+    foreseen = re.findall(r"^  (?:now|grow|shrink).* (\d+), (\d+|none) may fail$", first.stdout, re.MULTILINE)
+    assert set(told) == set(foreseen) == {("3", "1"), ("4", "1"), ("5", "2"), ("6", "2")}
+    again, _ = _plan("--dry", *live)
+    assert "Migrated already" in again.stdout
+    assert _listed(again.stdout) == {}

@@ -75,6 +75,24 @@ def test_data_of_another_cluster_is_told_apart(data: Path, peer_url: str) -> Non
     assert not _observed(data, peer_url).is_member
 
 
+@pytest.mark.parametrize(
+    ("file", "record"),
+    [
+        # As etcd 3.5 writes them: the change of members in the log, its first store in raft's snapshot.
+        ("wal/0-0.wal", f'{{"id":7,"peerURLs":["{PEER_URL}"],"name":"m"}}'),
+        ("snap/0-0.snap", f'"Value":"{{\\"peerURLs\\":[\\"{PEER_URL}\\"],\\"name\\":\\"m\\"}}"'),
+    ],
+)
+def test_a_member_that_has_deleted_itself_from_its_database_is_known_by_what_is_beside_it(
+    data: Path, file: str, record: str
+) -> None:
+    (data / "member/snap/db").write_bytes(bytes(16) + MAGIC)
+    assert not _observed(data).is_member
+    (data / "member" / file).write_bytes(bytes(8) + record.encode() + bytes(8))
+    assert _observed(data).is_member
+    assert not _observed(data, PEER_URL[:-1]).is_member
+
+
 @pytest.mark.parametrize("offset", [0, 17])
 def test_a_file_that_is_no_database_is_told_apart(data: Path, offset: int) -> None:
     (data / "member/snap/db").write_bytes(bytes(offset) + MAGIC + f'"peerURLs":["{PEER_URL}"]'.encode())

@@ -1,0 +1,183 @@
+"""A live migration that does not end: what it leaves by itself, and the rollback from half-way.
+
+Writers go on all the time; nothing that they were promised may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from demo.api import tls_context
+from demo.objects import create_namespace, listed, missing
+from demo.writers import LOAD_BALANCER, Writers
+from faults.control_plane import settle
+from lab import Lab, Node
+from lab.state import KUBECONFIG
+from tests.commands import PYINFRA, REPOSITORY, pyinfra
+
+pytestmark = pytest.mark.long
+
+LIVE = ("-y", "--data", "strategy=live", "inventories/lab.py")
+API_SERVER = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+# Peers of a member neither reach it nor are reached.
+PEER_RULES = ("INPUT -p tcp --dport 2380 -j DROP", "OUTPUT -p tcp --dport 2380 -j DROP")
+
+
+@contextmanager
+def _writing(lab: Lab) -> Iterator[Writers]:
+    """Writers through every API server and the load balancer; in the end nothing of theirs is missing."""
+    context = tls_context(KUBECONFIG)
+    create_namespace(lab.load_balancer, context)
+    addresses = {node.name: f"{node.ip}:6443" for node in lab.masters} | {LOAD_BALANCER: lab.load_balancer}
+    # Names of their own: what an earlier test wrote may be there still.
+    writers = Writers(addresses, context, f"live-back-{int(time.time())}")
+    writers.start()
+    try:
+        writers.wait_until_all_write(60)
+        yield writers
+        assert settle(lab, context, writers, 90).is_whole
+    finally:
+        records = writers.stop()
+    lost = missing(writers.acknowledged(), listed(lab.load_balancer, context))
+    gap = records[LOAD_BALANCER].longest_gap().seconds
+    print(f"{len(writers.acknowledged())} acknowledged writes, {len(lost)} lost; longest gap {gap:.2f} s")
+    assert lost == []
+
+
+def _deploy(step: str, act: Callable[[subprocess.Popen[str]], object], *options: str) -> tuple[int, str]:
+    """(how it ended, what it printed) of a live migration; `act` is called when this step begins."""
+    with subprocess.Popen(
+        [str(PYINFRA), *options, *LIVE, "deploy.py"],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYINFRA_PROGRESS": "off", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        printed = []
+        for line in process.stderr:
+            printed.append(line)
+            if f"--> Starting operation: {step}" in line:
+                act(process)
+    text = "".join(printed)
+    assert step in text, text
+    return process.returncode, text
+
+
+def _killed_at(step: str) -> None:
+    status, text = _deploy(step, subprocess.Popen.kill)
+    assert status == -signal.SIGKILL, text
+
+
+def _manifests(lab: Lab) -> dict[str, str]:
+    return {node.name: _output(lab, node, f"cat {API_SERVER}") for node in lab.masters}
+
+
+def _output(lab: Lab, node: Node, command: str) -> str:
+    status, output = lab.exec(node, command)
+    assert status == 0, output
+    return output
+
+
+def _listed(lab: Lab) -> dict[str, int]:
+    """{name: id} of the stacked members' cluster, by kubectl and etcdctl in their own pods."""
+    answer = json.loads(lab.etcdctl("member", "list", "-w", "json"))
+    assert not any(one.get("isLearner") for one in answer["members"])
+    return {one["name"]: one["ID"] for one in answer["members"]}
+
+
+def _cluster_id(lab: Lab) -> int:
+    answer: int = json.loads(lab.etcdctl("member", "list", "-w", "json"))["header"]["cluster_id"]
+    return answer
+
+
+def _refuse_left_on_etcd_hosts(lab: Lab) -> None:
+    for node in lab.etcd:
+        left = _output(lab, node, "docker ps --all --quiet; ls -A /var/lib/etcd-external").split()
+        # The tool is prepare's, of a member that was not started.
+        assert all(name.startswith("previous-") or name == "etcdutl" for name in left), left
+
+
+def test_a_learner_that_never_catches_up_is_taken_out_again_with_all_that_was_added(fresh_lab: Lab) -> None:
+    lab, second = fresh_lab, fresh_lab.etcd[1]
+    manifests, members = _manifests(lab), _listed(lab)
+    with _writing(lab):
+        cut = " && ".join(f"iptables -w -I {rule}" for rule in PEER_RULES)
+        status, text = _deploy(
+            "tasks/grow.py | Add etcd-2 as a learner",
+            lambda _: _output(lab, second, cut),
+            "--data",
+            "start_timeout_seconds=20",
+        )
+        _output(lab, second, " && ".join(f"iptables -w -D {rule}" for rule in PEER_RULES))
+        assert status == 1, text
+        assert "not caught up after 20 s" in text
+        assert "--> the cluster consists of its stacked members again" in text
+        assert "Traceback" not in text
+        assert _listed(lab) == members
+        assert _manifests(lab) == manifests
+        _refuse_left_on_etcd_hosts(lab)
+
+
+def test_the_next_run_migrates(lab: Lab) -> None:
+    """After the one before, which went back: the cluster is the same one still."""
+    cluster_id = _cluster_id(lab)
+    with _writing(lab):
+        outcome = pyinfra(*LIVE, "deploy.py")
+        assert outcome.status == 0, outcome.text
+    # By etcdctl beside the members.
+    answer = json.loads(_output(lab, lab.etcd[0], "docker exec etcd etcdctl member list -w json"))
+    assert answer["header"]["cluster_id"] == cluster_id
+    assert sorted(one["name"] for one in answer["members"]) == sorted(node.name for node in lab.etcd)
+
+
+def test_a_rollback_half_way_through_the_switch_returns_api_servers_and_members(fresh_lab: Lab) -> None:
+    lab = fresh_lab
+    manifests, members = _manifests(lab), _listed(lab)
+    with _writing(lab):
+        _killed_at("tasks/switch.py | Switch the API server of master-2 to the external members")
+        assert _manifests(lab)["master-1"] != manifests["master-1"]
+        outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")
+        assert outcome.status == 0, outcome.text
+        assert "no stacked member has left" in outcome.text
+        assert "6 voters: quorum 4, 2 may fail now" in outcome.text
+        assert _manifests(lab) == manifests
+        assert _listed(lab) == members
+        _refuse_left_on_etcd_hosts(lab)
+    outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")
+    assert outcome.status == 0, outcome.text
+    assert "nothing to roll back" in outcome.text
+
+
+def test_a_rollback_after_a_departure_lets_the_others_leave_and_brings_the_data_back(fresh_lab: Lab) -> None:
+    lab = fresh_lab
+    manifests, members = _manifests(lab), _listed(lab)
+    with _writing(lab):
+        _killed_at("tasks/shrink.py | Remove the stacked member of master-2")
+        outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")
+        assert outcome.status == 0, outcome.text
+        assert "its data goes back into the stacked members" in outcome.text
+        assert _manifests(lab) == manifests
+        assert set(_listed(lab)) == set(members)
+
+
+def test_a_rollback_after_a_whole_live_migration_brings_the_data_back(fresh_lab: Lab) -> None:
+    lab = fresh_lab
+    manifests, members = _manifests(lab), _listed(lab)
+    with _writing(lab):
+        outcome = pyinfra(*LIVE, "deploy.py")
+        assert outcome.status == 0, outcome.text
+        outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")
+        assert outcome.status == 0, outcome.text
+        assert _manifests(lab) == manifests
+        assert set(_listed(lab)) == set(members)
