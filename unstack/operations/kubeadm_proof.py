@@ -35,9 +35,8 @@ def prove_by_kubeadm(run: Run) -> Commands:
     + run: this run
 
     Before the stacked etcd is stopped, where the strategy is no live one: nothing may depend on it any
-    more. On a master without kubeadm
-    there is nothing to prove, which is a warning. Changes nothing on the hosts; of `kubeadm upgrade
-    plan` itself a job that it starts and removes is a part.
+    more. On a master without kubeadm there is nothing to prove, which is a warning. Changes nothing on the
+    hosts; of `kubeadm upgrade plan` itself a job that it starts and removes is a part.
     """
     if host.name == run.lead() and is_executing():
         _prove(run)
