@@ -21,9 +21,10 @@ LABEL = "unstack-pod-probe"
 # When a round is made: before the fence, after the migration, or by itself.
 BEFORE, AFTER, NOW = "before", "after", "now"
 RUNNING, STOPPED, GONE = "create to Running", "delete to stopped", "delete to gone"
-# Slower than this in both ways is told: medians of few pods differ by chance, short ones by much.
+# Slower than this in both ways is told: medians of few pods differ by chance, short ones by much, and
+# kubelet looks at its containers once a second.
 SLOWER_RATIO = 1.2
-SLOWER_SECONDS = 0.5
+SLOWER_SECONDS = 1.0
 # kubelet's own sandbox image, as kubeadm, distributions and mirrors call it: it ends on SIGTERM at once.
 # These remove a pod's object only with their own garbage collection, up to a minute late (kubernetes#97288).
 _LATE = re.compile(r"v1\.20\.[012]\b")
