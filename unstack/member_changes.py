@@ -41,9 +41,10 @@ def hand_over(run: Run, cluster: LiveCluster, to: Mapping[str, ListedMember]) ->
         return
     heir = next(iter(healthy(cluster, to)), None)
     if leader is None or heir is None:
-        found = "no leader" if leader is None else f"no healthy member on {', '.join(to) or 'any other host'}"
+        hosts = ", ".join(to if leader is not None else cluster.statuses) or "any other host"
+        kind = "leader" if leader is None else "healthy member"
         raise OperationError(
-            f"found {found}; expected one, and one to lead next; to do: look at etcd's log on these hosts"
+            f"found no {kind} on {hosts}; expected one, and one to lead next; to do: look at etcd's log there"
         )
     tell_quorum(run, f"the lead goes from {leader} to {heir}", cluster)
     run_script(inventory.get_host(leader), "move-leader", member_name(cluster, leader), f"{to[heir].id:x}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from unstack.joining import CONNECTED, REFUSED, Connection, JoiningReadings
 from unstack.members import Content, ListedMember, MemberStatus
@@ -150,7 +151,7 @@ def joining(**changes: object) -> JoiningReadings:
     """What live needs, all as it should be; `changes` replace its parts."""
     old = tuple(Connection(f"172.30.0.1{number}", 2380, CONNECTED, 0.0004) for number in (1, 2, 3))
     new = tuple(Connection(f"172.30.0.3{number}", 2380, REFUSED, 0.0006) for number in (1, 2, 3))
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "authorities": {f"master-{number}": CA for number in (1, 2, 3)},
         "connections": {
             **{f"master-{number}": new for number in (1, 2, 3)},
@@ -158,7 +159,7 @@ def joining(**changes: object) -> JoiningReadings:
         },
         "sync_seconds": {f"etcd-{number}": (0.001,) * 31 + (0.3,) for number in (1, 2, 3)},
     }
-    return JoiningReadings(**{**fields, **changes})  # type: ignore[arg-type]
+    return JoiningReadings(**{**fields, **changes})
 
 
 def external_member(number: int, *, is_learner: bool = False, started: bool = True) -> ListedMember:

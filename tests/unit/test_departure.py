@@ -86,9 +86,9 @@ def test_an_api_server_whose_process_uses_its_stacked_member_keeps_all_of_them()
     ],
 )
 def test_an_external_member_that_is_no_healthy_voter_keeps_all_stacked_ones(
-    changes: dict[str, object], host: str, found: str
+    changes: dict[str, Any], host: str, found: str
 ) -> None:
-    (problem,) = departure_problems(live_cluster(*STACKED, *ADDED, **changes))  # type: ignore[arg-type]
+    (problem,) = departure_problems(live_cluster(*STACKED, *ADDED, **changes))
     assert problem.host == host
     assert found in problem.found
 
@@ -186,19 +186,18 @@ def test_a_confirmation_stops_no_stacked_member_that_the_quorum_may_need(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run: Any = SimpleNamespace(topology=topology())
-    monkeypatch.setattr(confirm, "observe_masters", lambda topology: {})
     whole, last = live_cluster(*STACKED, *ADDED), live_cluster("master-3", *ADDED, dead=("master-3",))
     for joint in (whole, last):
         monkeypatch.setattr(confirm, "observe_members", lambda _, found=joint.statuses: found)
         with pytest.raises(OperationError):
-            confirm.check_apart(run)
+            confirm.check_apart(run, {})
     assert "the stacked members master-1, master-2, master-3 in one cluster with external ones" in caplog.text
     assert "the stacked members master-3 in one" in caplog.text
     assert "run deploy.py, which lets them leave" in caplog.text
     # Those of a migration by snapshot run beside the external cluster until they are stopped.
     apart = {**live_cluster(*STACKED).statuses, **live_cluster(*ADDED, leader="etcd-1").statuses}
     monkeypatch.setattr(confirm, "observe_members", lambda _: apart)
-    confirm.check_apart(run)
+    confirm.check_apart(run, {})
 
 
 def test_the_leader_is_told_by_its_host() -> None:
@@ -267,17 +266,17 @@ def test_a_member_whose_api_server_uses_it_does_not_follow() -> None:
 def test_half_way_an_odd_number_of_voters_stays_without_learners_and_dead(
     added: tuple[str, ...], dead: tuple[str, ...], learner: str, stay: set[str]
 ) -> None:
-    masters = {name.replace("-", "_"): unswitched_master(name) for name in STACKED}
-    cluster = live_cluster(*STACKED, *added, dead=dead, learner=learner, **masters)  # type: ignore[arg-type]
+    masters: dict[str, Any] = {name.replace("-", "_"): unswitched_master(name) for name in STACKED}
+    cluster = live_cluster(*STACKED, *added, dead=dead, learner=learner, **masters)
     assert _names(_until_none(cluster, next_to_take_out)) == {*STACKED, *stay}
 
 
 def test_the_last_external_member_that_an_api_server_uses_stays() -> None:
     cluster = live_cluster(*STACKED, "etcd-1", dead=("master-2",))
     assert next_to_take_out(cluster) is None
-    masters = {name.replace("-", "_"): unswitched_master(name) for name in STACKED}
+    masters: dict[str, Any] = {name.replace("-", "_"): unswitched_master(name) for name in STACKED}
     masters["master_1"] = replace(masters["master_1"], processes=switched_master("master-1").processes)
-    cluster = live_cluster(*STACKED, "etcd-1", dead=("master-2",), **masters)  # type: ignore[arg-type]
+    cluster = live_cluster(*STACKED, "etcd-1", dead=("master-2",), **masters)
     assert next_to_take_out(cluster) is None
 
 

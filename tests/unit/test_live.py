@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import nullcontext
 from datetime import datetime, timezone
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -289,3 +290,24 @@ def test_a_refused_stage_has_done_nothing_and_has_nothing_to_mend(
     with pytest.raises(OperationError, match="1 problem"):
         next(commands)
     assert (run.on_failure, run.results) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("planned", "confirmed", "joined", "is_refused"),
+    [
+        ("", None, True, True),  # tasks/confirm.py after a settle that was killed
+        ("settle", None, True, False),
+        ("", Mark.parse('{"run": "r", "at": "2026-11-20T00:00:00+00:00"}'), True, False),
+        ("", None, False, False),  # a migration by snapshot
+    ],
+)
+def test_what_settle_has_not_compared_is_not_confirmed_by_itself(
+    monkeypatch: pytest.MonkeyPatch, planned: str, confirmed: Mark | None, joined: bool, is_refused: bool
+) -> None:
+    note = Restored.joined("test", "20261124T000000Z") if joined else None
+    members = {"etcd-1": MemberData(has_data=True, restored=note, container="running")}
+    monkeypatch.setattr(confirm, "etcd_hosts", lambda: [])
+    monkeypatch.setattr(confirm, "observe_member_data", lambda hosts, topology: members)
+    run: Any = SimpleNamespace(topology=topology(), planned={planned: None})
+    with pytest.raises(OperationError) if is_refused else nullcontext():
+        confirm.check_compared(run, {"master-1": master(confirmed=confirmed)})

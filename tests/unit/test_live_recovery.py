@@ -104,9 +104,9 @@ def test_an_api_server_that_can_not_go_back_keeps_the_others_and_the_members_tha
 def test_an_api_server_whose_process_is_not_back_keeps_the_members_although_its_manifest_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    back = {name.replace("-", "_"): unswitched_master(name) for name in STACKED[1:]}
+    back: dict[str, Any] = {name.replace("-", "_"): unswitched_master(name) for name in STACKED[1:]}
     hung = replace(unswitched_master("master-1"), processes=switched_master("master-1").processes)
-    joint = live_cluster(*STACKED, *ADDED, master_1=hung, **back)  # type: ignore[arg-type]
+    joint = live_cluster(*STACKED, *ADDED, master_1=hung, **back)
     played = Played(joint, broken=frozenset({"master-1"}))
     played.fail(monkeypatch)
     assert played.done == ["etcd-3"]

@@ -236,8 +236,8 @@ def test_data_that_was_left_means_a_way_back_only_where_it_is_of_this_cluster(
     monkeypatch.setattr(way_back, "known_masters", lambda run: _masters())
     monkeypatch.setattr(way_back, "observe_members", lambda masters: {})
     monkeypatch.setattr(way_back, "known_member_data", lambda run: {"etcd-1": left})
-    run = SimpleNamespace(topology=topology(), cache={})
-    assert way_of(run) is way  # type: ignore[arg-type]
+    run: Any = SimpleNamespace(topology=topology(), cache={})
+    assert way_of(run) is way
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_data_of_others_is_not_set_aside_nor_its_member_stopped(
     )
     monkeypatch.setattr(member_changes, "observe_member_data", lambda hosts, topology: {"etcd-1": there})
     monkeypatch.setattr(member_changes, "run_script", lambda host, name, *arguments: done.append(name))
-    run = SimpleNamespace(topology=topology(), id="20260102T000000Z")
+    run: Any = SimpleNamespace(topology=topology(), id="20260102T000000Z")
     with nullcontext() if acts else pytest.raises(OperationError, match="not touched"):
-        member_changes.let_external_leave(run, live_cluster(*STACKED), "etcd-1")  # type: ignore[arg-type]
+        member_changes.let_external_leave(run, live_cluster(*STACKED), "etcd-1")
     assert done == (["set-aside"] if acts else [])

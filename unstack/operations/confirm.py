@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +19,7 @@ from unstack.facts.cluster import (
     is_migrated,
     observe_master,
     observe_masters,
+    observe_member_data,
     placed,
     stacked_name,
 )
@@ -27,6 +29,7 @@ from unstack.guard import Commands, action, is_executing, step
 from unstack.heartbeats import dead_before, silent_components, silent_leases
 from unstack.live import LiveCluster
 from unstack.manifest import flag
+from unstack.observations import MasterHost
 from unstack.operations.cutover import access_of
 from unstack.operations.leases import KUBE_SYSTEM_LEASES
 from unstack.placement import Phase
@@ -34,7 +37,7 @@ from unstack.problems import Problem
 from unstack.progress import waiting
 from unstack.remote import run_script
 from unstack.revisions import read_key_revision, read_written, revision_problems
-from unstack.run import Run, read, refusal
+from unstack.run import Run, etcd_hosts, read, refusal
 from unstack.scripts import script
 
 NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -44,22 +47,24 @@ POLL_SECONDS = 0.5
 @step
 def refuse_joint(run: Run) -> Commands:
     """
-    Refuse where stacked and external members are one cluster: a live migration is under way.
+    Refuse where a live migration is under way: stacked and external members are one cluster, or were.
 
     + run: this run
 
-    The stacked members are stopped all at once later on, which would take that cluster's quorum away.
+    The stacked members are stopped all at once later on, which would take that cluster's quorum away. And
+    nobody is to record that members hold the same which only the end of settle compares.
     """
     if host.name == run.lead() and is_executing():
-        check_apart(run)
-    host.noop("no stacked etcd is a member of the external cluster")
+        masters = observe_masters(run.topology)
+        check_apart(run, masters)
+        check_compared(run, masters)
+    host.noop("no live migration is half-way")
     return
     yield
 
 
-def check_apart(run: Run) -> None:
+def check_apart(run: Run, masters: Mapping[str, MasterHost]) -> None:
     """Raises OperationError where stacked and external members are one cluster."""
-    masters = observe_masters(run.topology)
     statuses = observe_members(masters)
     joint = find_joint(masters, statuses, run.topology)
     if joint is not None:
@@ -75,6 +80,25 @@ def check_apart(run: Run) -> None:
                 )
             ]
         )
+
+
+def check_compared(run: Run, masters: Mapping[str, MasterHost]) -> None:
+    """Raises OperationError where members have joined live and no run has come to their comparison."""
+    if "settle" in run.planned or all(one.confirmed is not None for one in masters.values()):
+        return
+    members = observe_member_data(etcd_hosts(), run.topology)
+    problems = [
+        Problem(
+            name,
+            "a member of a live migration that no run has finished",
+            "all members compared by settle before they are confirmed",
+            "run deploy.py, which compares and confirms them",
+        )
+        for name, one in members.items()
+        if one.has_joined
+    ]
+    if problems:
+        raise refusal(problems)
 
 
 @step
