@@ -36,6 +36,18 @@ def migrated_lab(lab: Lab) -> Lab:
     return lab
 
 
+@pytest.fixture(scope="module", params=["snapshot", pytest.param("live", marks=pytest.mark.long)])
+def moved_lab(lab: Lab, request: pytest.FixtureRequest) -> Lab:
+    """A lab migrated by each strategy in turn: what comes after a migration must not tell them apart."""
+    if request.param == "snapshot":
+        migrated: Lab = request.getfixturevalue("migrated_lab")
+        return migrated
+    make_fresh(lab)
+    outcome = pyinfra("-y", "--data", f"strategy={request.param}", "inventories/lab.py", "deploy.py")
+    assert outcome.status == 0, outcome.text
+    return lab
+
+
 @pytest.fixture(scope="module")
 def backup(migrated_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backup of the migrated lab."""

@@ -32,6 +32,7 @@ from unstack.member_changes import let_external_leave, let_stacked_leave
 from unstack.placement import runs_on_external
 from unstack.progress import waiting
 from unstack.recovery import advise, on_hosts, reachable_masters
+from unstack.repeats import told_once
 from unstack.returning import is_switched, return_api_server, unready
 from unstack.run import Run, etcd_hosts
 
@@ -78,7 +79,7 @@ def _after_live_failure(run: Run) -> None:
 def _settled(run: Run) -> tuple[LiveCluster, list[str]]:
     """`_look` once a way is open, or after a while: a network that was cut may be back by then."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    with waiting(run.lead(), "waiting for the members to be healthy", SETTLE_SECONDS):
+    with told_once(), waiting(run.lead(), "waiting for the members to be healthy", SETTLE_SECONDS):
         while True:
             is_late = time.monotonic() > deadline
             try:

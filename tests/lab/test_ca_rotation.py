@@ -7,7 +7,6 @@ is `long`.
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ from demo.objects import create_namespace, listed, missing
 from demo.writers import LOAD_BALANCER, Record, Writers
 from lab import Lab, Node
 from lab.state import KUBECONFIG
-from tests.commands import PYINFRA, REPOSITORY, Outcome, pyinfra, state_of
+from tests.commands import REPOSITORY, Outcome, pyinfra, state_of
+from tests.under_way import run_until
 
 TASK = "tasks/renew_ca.py"
 PKI = REPOSITORY / ".unstack/lab/pki"
@@ -51,29 +51,6 @@ class Rotated:
     lost: list[str]
 
 
-def _kill_at(step: str) -> None:
-    """Run the task and kill it, as a power failure of the control node would, at the beginning of a step."""
-    with subprocess.Popen(
-        [str(PYINFRA), "-y", "inventories/lab.py", TASK],
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as run:
-        assert run.stderr is not None
-        seen = []
-        for line in run.stderr:
-            seen.append(line)
-            if "Starting operation" in line and step in line:
-                # Into the midst of it: what it has begun on a host goes on there.
-                time.sleep(0.3)
-                run.send_signal(signal.SIGKILL)
-                break
-        else:
-            pytest.fail(f"never came to {step}: {''.join(seen[-20:])}")
-
-
 def _rotate(lab: Lab, directory: Path, killed_at: tuple[str, ...]) -> Rotated:
     context = tls_context(KUBECONFIG)
     create_namespace(lab.load_balancer, context)
@@ -86,7 +63,10 @@ def _rotate(lab: Lab, directory: Path, killed_at: tuple[str, ...]) -> Rotated:
     try:
         writers.wait_until_all_write(60)
         for step in killed_at:
-            _kill_at(step)
+            run = run_until(f"Starting operation: {TASK} | {step}", "-y", "inventories/lab.py", TASK)
+            # Into the midst of it: what it has begun on a host goes on there.
+            time.sleep(0.3)
+            run.kill()
             if not half_way:
                 half_way = [pyinfra("-y", "inventories/lab.py", f"tasks/{n}.py") for n in ("status", "renew")]
         # Twelve restarts one after the other; on a busy machine half a minute each.
@@ -105,9 +85,9 @@ def _rotate(lab: Lab, directory: Path, killed_at: tuple[str, ...]) -> Rotated:
 
 
 @pytest.fixture(scope="module")
-def untouched(migrated_lab: Lab) -> dict[str, str]:
+def untouched(moved_lab: Lab) -> dict[str, str]:
     """What the rotation has to leave as it is."""
-    return _kept(migrated_lab)
+    return _kept(moved_lab)
 
 
 def _kept(lab: Lab) -> dict[str, str]:
@@ -123,11 +103,9 @@ def _kept(lab: Lab) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def rotated(
-    migrated_lab: Lab, untouched: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Rotated:
+def rotated(moved_lab: Lab, untouched: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Rotated:
     """The lab with a new CA, by two runs of which the first was killed."""
-    return _rotate(migrated_lab, tmp_path_factory.mktemp("rotation"), KILLED_AT)
+    return _rotate(moved_lab, tmp_path_factory.mktemp("rotation"), KILLED_AT)
 
 
 def _end(certificate: Path) -> str:
@@ -151,21 +129,21 @@ def _is_served(node: Node, ca: Path, pair: Path) -> bool:
     return done.returncode == 0
 
 
-def test_a_member_that_is_down_is_named_and_nothing_is_changed(migrated_lab: Lab) -> None:
-    node = migrated_lab.etcd[2]
-    assert migrated_lab.exec(node, "docker stop etcd")[0] == 0
+def test_a_member_that_is_down_is_named_and_nothing_is_changed(moved_lab: Lab) -> None:
+    node = moved_lab.etcd[2]
+    assert moved_lab.exec(node, "docker stop etcd")[0] == 0
     try:
-        before = state_of(migrated_lab)
+        before = state_of(moved_lab)
         outcome = pyinfra("-y", "inventories/lab.py", TASK)
         assert outcome.status == 1, outcome.text
         assert f"{node.name}: found an external member that does not answer" in outcome.log
         assert "Traceback" not in outcome.text
         assert not (PKI / "next").exists()
-        assert state_of(migrated_lab) == before
+        assert state_of(moved_lab) == before
     finally:
-        assert migrated_lab.exec(node, "docker start etcd")[0] == 0
+        assert moved_lab.exec(node, "docker start etcd")[0] == 0
         healthy = "until docker exec etcd etcdctl endpoint health --cluster; do sleep 0.5; done"
-        assert migrated_lab.exec(node, f"timeout 60 sh -c {healthy!r}")[0] == 0
+        assert moved_lab.exec(node, f"timeout 60 sh -c {healthy!r}")[0] == 0
 
 
 def test_nothing_is_lost_and_no_write_waits_long(rotated: Rotated) -> None:
@@ -185,27 +163,27 @@ def test_half_way_both_cas_are_shown_and_a_renewal_leaves_both_trusted(rotated: 
 
 
 def test_the_old_ca_and_its_clients_are_refused_and_the_new_ones_served(
-    rotated: Rotated, migrated_lab: Lab
+    rotated: Rotated, moved_lab: Lab
 ) -> None:
-    for node in migrated_lab.etcd:
+    for node in moved_lab.etcd:
         for pair in ("operator-client", "apiserver-client"):
             assert _is_served(node, PKI / "ca.crt", PKI / pair)
             assert not _is_served(node, PKI / "ca.crt", rotated.old / pair), "a client of the old CA"
             assert not _is_served(node, rotated.old / "ca.crt", PKI / pair), "a server of the old CA"
-        status, output = migrated_lab.exec(node, "docker exec etcd etcdctl endpoint health --cluster")
+        status, output = moved_lab.exec(node, "docker exec etcd etcdctl endpoint health --cluster")
         assert status == 0, output
 
 
 def test_every_host_trusts_the_new_ca_alone_and_nothing_else_was_changed(
-    rotated: Rotated, migrated_lab: Lab, untouched: dict[str, str]
+    rotated: Rotated, moved_lab: Lab, untouched: dict[str, str]
 ) -> None:
     new = (PKI / "ca.crt").read_text().strip()
     assert new != (rotated.old / "ca.crt").read_text().strip()
-    for node in migrated_lab.etcd:
-        assert migrated_lab.exec(node, ["cat", "/etc/etcd/pki/ca.crt"])[1].strip() == new
-    for node in migrated_lab.masters:
-        assert migrated_lab.exec(node, ["cat", "/etc/kubernetes/pki/etcd-external/ca.crt"])[1].strip() == new
-    assert _kept(migrated_lab) == untouched
+    for node in moved_lab.etcd:
+        assert moved_lab.exec(node, ["cat", "/etc/etcd/pki/ca.crt"])[1].strip() == new
+    for node in moved_lab.masters:
+        assert moved_lab.exec(node, ["cat", "/etc/kubernetes/pki/etcd-external/ca.crt"])[1].strip() == new
+    assert _kept(moved_lab) == untouched
     aside = sorted((REPOSITORY / ".unstack/lab/previous-ca").iterdir())[-1]
     assert (aside / "ca.crt").read_text() == (rotated.old / "ca.crt").read_text()
     assert sorted(path.name for path in PKI.iterdir()) == [
@@ -215,11 +193,11 @@ def test_every_host_trusts_the_new_ca_alone_and_nothing_else_was_changed(
 
 
 @pytest.mark.long
-def test_killed_in_every_step_it_is_finished_with_nothing_lost(migrated_lab: Lab, tmp_path: Path) -> None:
-    rotated = _rotate(migrated_lab, tmp_path, EVERYWHERE)
+def test_killed_in_every_step_it_is_finished_with_nothing_lost(moved_lab: Lab, tmp_path: Path) -> None:
+    rotated = _rotate(moved_lab, tmp_path, EVERYWHERE)
     assert rotated.lost == []
     assert rotated.records[LOAD_BALANCER].longest_gap().seconds <= LONGEST_GAP_SECONDS
     assert (PKI / "ca.crt").read_text() != (rotated.old / "ca.crt").read_text()
-    for node in migrated_lab.etcd:
+    for node in moved_lab.etcd:
         assert _is_served(node, PKI / "ca.crt", PKI / "operator-client")
         assert not _is_served(node, PKI / "ca.crt", rotated.old / "operator-client")

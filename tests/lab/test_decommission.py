@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from lab import Lab, Node
-from tests.commands import PYINFRA, REPOSITORY, pyinfra, state_of
+from tests.commands import REPOSITORY, pyinfra, state_of
+from tests.under_way import run_until
 
 TASK = ("inventories/lab.py", "tasks/decommission.py")
 ARCHIVE = ("--data", "decommission=archive", "--data", "decommission_after=0s")
@@ -55,8 +55,8 @@ def _masterleases(lab: Lab) -> set[str]:
     return {line.rpartition("/")[2] for line in _output(lab, lab.etcd[0], command).split()}
 
 
-def test_everything_in_the_way_is_told_in_one_pass_and_nothing_is_changed(migrated_lab: Lab) -> None:
-    lab = migrated_lab
+def test_everything_in_the_way_is_told_in_one_pass_and_nothing_is_changed(moved_lab: Lab) -> None:
+    lab = moved_lab
     _, master, _ = lab.masters
     silent = lab.etcd[2]
     _output(lab, master, "echo somebodys >/var/lib/etcd/somebodys")
@@ -83,51 +83,35 @@ def test_everything_in_the_way_is_told_in_one_pass_and_nothing_is_changed(migrat
         assert "; to do: " in told
 
 
-def test_without_being_asked_it_only_shows_what_it_would_do(migrated_lab: Lab) -> None:
-    before = _state(migrated_lab)
+def test_without_being_asked_it_only_shows_what_it_would_do(moved_lab: Lab) -> None:
+    before = _state(moved_lab)
     outcome = pyinfra("-y", "--data", "decommission_after=0s", *TASK)
     assert outcome.status == 0, outcome.text
     assert "nothing is changed: " in outcome.text
-    for node in migrated_lab.masters:
+    for node in moved_lab.masters:
         assert f"{node.name}: /var/lib/etcd: " in outcome.text
         assert f"{node.name}: archived before, with the CA: /var/lib/unstack/stacked-etcd-" in outcome.text
     assert "stale masterleases to be removed: none" in outcome.text
     outcome = pyinfra("--dry", "--json", *ARCHIVE, *TASK)
     assert outcome.status == 0, outcome.text
     plan = {step["name"]: set(step["hosts_with_change"]) for step in json.loads(outcome.stdout)["plan"]}
-    masters = {node.name for node in migrated_lab.masters}
+    masters = {node.name for node in moved_lab.masters}
     assert {name: hosts for name, hosts in plan.items() if hosts} == {
         "Archive the stacked etcd's data and certificates": masters,
         "Remove the stacked etcd's data and certificates": masters,
         "Write and read through every API server": masters,
         "Note that the stacked etcd is gone": masters,
     }
-    assert _state(migrated_lab) == before
+    assert _state(moved_lab) == before
 
 
-def test_a_killed_decommission_is_finished_and_the_archive_holds_the_same_bytes(migrated_lab: Lab) -> None:
-    lab = migrated_lab
+def test_a_killed_decommission_is_finished_and_the_archive_holds_the_same_bytes(moved_lab: Lab) -> None:
+    lab = moved_lab
     before = {
         node.name: _output(lab, node, f"sha256sum /var/lib/etcd/member/snap/db {PKI}/etcd/server.key")
         for node in lab.masters
     }
-    killed = subprocess.Popen(
-        [str(PYINFRA), "-y", *ARCHIVE, *TASK],
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert killed.stderr is not None
-    told = []
-    for line in killed.stderr:
-        told.append(line)
-        if "Remove the stacked etcd's data and certificates" in line:
-            break
-    killed.kill()
-    killed.wait()
-    assert "Remove the stacked etcd's" in told[-1], "".join(told)
+    run_until("Remove the stacked etcd's data and certificates", "-y", *ARCHIVE, *TASK).kill()
 
     # What other clusters' lives have left behind.
     _output(
@@ -171,7 +155,8 @@ def _written(manifest: object) -> str:
     return str(path)
 
 
-def test_afterwards_only_the_masters_have_masterleases_and_each_api_server_writes(lab: Lab) -> None:
+def test_afterwards_only_the_masters_have_masterleases_and_each_api_server_writes(moved_lab: Lab) -> None:
+    lab = moved_lab
     assert _masterleases(lab) == {node.ip for node in lab.masters}
     pods = lab.kubectl("-n", "kube-system", "get", "pods", "-l", "component=etcd", "-o", "name")
     assert pods == ""
@@ -182,7 +167,8 @@ def test_afterwards_only_the_masters_have_masterleases_and_each_api_server_write
         assert found == node.name
 
 
-def test_afterwards_a_rollback_is_refused_and_nothing_is_left_to_do(lab: Lab) -> None:
+def test_afterwards_a_rollback_is_refused_and_nothing_is_left_to_do(moved_lab: Lab) -> None:
+    lab = moved_lab
     before = _state(lab)
     outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")
     assert outcome.status == 1, outcome.text
@@ -200,7 +186,8 @@ def test_afterwards_a_rollback_is_refused_and_nothing_is_left_to_do(lab: Lab) ->
     assert _state(lab) == before
 
 
-def test_afterwards_kubeadm_works(lab: Lab) -> None:
+def test_afterwards_kubeadm_works(moved_lab: Lab) -> None:
+    lab = moved_lab
     for node in lab.masters:
         listing = _output(lab, node, "kubeadm certs check-expiration")
         assert "apiserver-kubelet-client" in listing

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,7 +23,8 @@ from tests.backups import (
     statuses,
     wait_for,
 )
-from tests.commands import PYINFRA, REPOSITORY, pyinfra
+from tests.commands import pyinfra
+from tests.under_way import run_until
 
 
 @pytest.mark.long
@@ -63,20 +62,7 @@ def test_a_killed_restore_is_finished_by_the_same_command_and_by_no_other(
 ) -> None:
     lab = migrated_lab
     lab.kubectl("create", "configmap", f"restore-lost-{stage}")
-    first = subprocess.Popen(
-        [str(PYINFRA), "-y", *backup_option(backup), INVENTORY, TASK],
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert first.stderr is not None
-    for line in first.stderr:
-        if f"=== {stage} ===" in line:
-            break
-    first.send_signal(signal.SIGKILL)
-    first.wait(timeout=30)
+    run_until(f"=== {stage} ===", "-y", *backup_option(backup), INVENTORY, TASK).kill()
     assert marked_masters(lab) == [node.name for node in lab.masters]
     for task in ("deploy.py", "tasks/rollback.py"):
         outcome = pyinfra("-y", INVENTORY, task)

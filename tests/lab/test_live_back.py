@@ -6,11 +6,8 @@ Writers go on all the time; nothing that they were promised may be missing.
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -21,7 +18,8 @@ from demo.writers import LOAD_BALANCER, Writers
 from faults.control_plane import settle
 from lab import Lab, Node
 from lab.state import KUBECONFIG
-from tests.commands import PYINFRA, REPOSITORY, pyinfra
+from tests.commands import pyinfra
+from tests.under_way import UnderWay, run_until
 
 pytestmark = pytest.mark.long
 
@@ -52,31 +50,9 @@ def _writing(lab: Lab) -> Iterator[Writers]:
     assert lost == []
 
 
-def _deploy(step: str, act: Callable[[subprocess.Popen[str]], object], *options: str) -> tuple[int, str]:
-    """(how it ended, what it printed) of a live migration; `act` is called when this step begins."""
-    with subprocess.Popen(
-        [str(PYINFRA), *options, *LIVE, "deploy.py"],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYINFRA_PROGRESS": "off", "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        printed = []
-        for line in process.stderr:
-            printed.append(line)
-            if f"--> Starting operation: {step}" in line:
-                act(process)
-    text = "".join(printed)
-    assert step in text, text
-    return process.returncode, text
-
-
-def _killed_at(step: str) -> None:
-    status, text = _deploy(step, subprocess.Popen.kill)
-    assert status == -signal.SIGKILL, text
+def _at(step: str, *options: str) -> UnderWay:
+    """A live migration that has come to this step."""
+    return run_until(f"--> Starting operation: {step}", *options, *LIVE, "deploy.py")
 
 
 def _manifests(lab: Lab) -> dict[str, str]:
@@ -113,12 +89,9 @@ def test_a_learner_that_never_catches_up_is_taken_out_again_with_all_that_was_ad
     manifests, members = _manifests(lab), _listed(lab)
     with _writing(lab):
         cut = " && ".join(f"iptables -w -I {rule}" for rule in PEER_RULES)
-        status, text = _deploy(
-            "tasks/grow.py | Add etcd-2 as a learner",
-            lambda _: _output(lab, second, cut),
-            "--data",
-            "start_timeout_seconds=20",
-        )
+        run = _at("tasks/grow.py | Add etcd-2 as a learner", "--data", "start_timeout_seconds=20")
+        _output(lab, second, cut)
+        status, text = run.finish()
         _output(lab, second, " && ".join(f"iptables -w -D {rule}" for rule in PEER_RULES))
         assert status == 1, text
         assert "not caught up after 20 s" in text
@@ -145,7 +118,7 @@ def test_a_rollback_half_way_through_the_switch_returns_api_servers_and_members(
     lab = fresh_lab
     manifests, members = _manifests(lab), _listed(lab)
     with _writing(lab):
-        _killed_at("tasks/switch.py | Switch the API server of master-2 to the external members")
+        _at("tasks/switch.py | Switch the API server of master-2 to the external members").kill()
         assert _manifests(lab)["master-1"] != manifests["master-1"]
         outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")
         assert outcome.status == 0, outcome.text
@@ -163,7 +136,7 @@ def test_a_rollback_after_a_departure_lets_the_others_leave_and_brings_the_data_
     lab = fresh_lab
     manifests, members = _manifests(lab), _listed(lab)
     with _writing(lab):
-        _killed_at("tasks/shrink.py | Remove the stacked member of master-2")
+        _at("tasks/shrink.py | Remove the stacked member of master-2").kill()
         outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")
         assert outcome.status == 0, outcome.text
         assert "its data goes back into the stacked members" in outcome.text

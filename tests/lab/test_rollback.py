@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import time
 
 import yaml
@@ -15,7 +14,8 @@ from demo.writers import LOAD_BALANCER, Writers
 from faults.control_plane import settle
 from lab import Lab, Node
 from lab.state import KUBECONFIG
-from tests.commands import PYINFRA, REPOSITORY, pyinfra, state_of
+from tests.commands import REPOSITORY, pyinfra, state_of
+from tests.under_way import run_until
 
 MANIFESTS = "/etc/kubernetes/manifests"
 WRITING_SECONDS = 60.0
@@ -84,21 +84,10 @@ def test_a_second_rollback_has_nothing_to_do(lab: Lab) -> None:
 
 def test_a_second_run_at_once_is_refused_with_its_holder_and_the_first_goes_on(lab: Lab) -> None:
     """After the rollback: the migration runs once more, and another one beside it."""
-    first = subprocess.Popen(
-        [str(PYINFRA), "-y", "inventories/lab.py", "deploy.py"],
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert first.stderr is not None
-    for line in first.stderr:
-        if "pki.py | " in line:
-            break
+    first = run_until("pki.py | ", "-y", "inventories/lab.py", "deploy.py")
     second = pyinfra("-y", "inventories/lab.py", "tasks/preflight.py")
-    rest = first.stderr.read()
-    assert first.wait(timeout=300) == 0, rest
+    status, text = first.finish()
+    assert status == 0, text
     assert second.status == 1, second.text
     assert "master-1: found another run: " in second.text
     assert f"process {first.pid}, run " in second.text

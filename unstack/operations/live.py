@@ -22,6 +22,7 @@ from unstack.preflight.stacked import contents_are_equal, contents_can_be_compar
 from unstack.problems import Problem
 from unstack.progress import waiting
 from unstack.proof import Proof
+from unstack.repeats import told_once
 from unstack.run import Run, etcd_hosts, refusal
 from unstack.strategy import Strategy
 
@@ -126,7 +127,7 @@ def await_no_problem(
     OperationError, all problems shown, where they don't.
     """
     deadline = time.monotonic() + WELL_SECONDS
-    with waiting(run.lead(), "waiting for the members to be healthy", WELL_SECONDS):
+    with told_once(), waiting(run.lead(), "waiting for the members to be healthy", WELL_SECONDS):
         while True:
             last = time.monotonic() > deadline
             try:
