@@ -139,7 +139,7 @@ def _forget_restarts(lab: Lab) -> None:
 
 def _wait_until_ready(lab: Lab, context: ssl.SSLContext, back: float) -> dict[str, float]:
     """Seconds from `back` until each API server said so itself; its old process is gone by now."""
-    clients = {node.name: ApiClient(f"{node.ip}:6443", context, 1.0) for node in lab.masters}
+    clients = {name: ApiClient(address, context, 1.0) for name, address in lab.api_servers.items()}
     ready: dict[str, float] = {}
     while len(ready) < len(clients):
         for name, client in clients.items():

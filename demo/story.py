@@ -23,7 +23,7 @@ from demo import (
 from demo.api import tls_context
 from demo.errors import DemoError
 from demo.result import Result, Written
-from demo.writers import LOAD_BALANCER, Record, Writers
+from demo.writers import LOAD_BALANCER, Record, Writers, entrances
 from lab import Lab, LabError
 from lab.engine import connect
 from lab.paths import REPOSITORY, STATE
@@ -63,7 +63,7 @@ def tell(options: Options) -> bool:
         promised = {"loaded beforehand": objects.load(lab.load_balancer, context, options.objects)}
     if options.with_floor:
         with step("measuring the bare floor: the control plane stopped and started"):
-            result.floor = floor.measure(lab, context, _writers(lab, context, "unstack-floor"))
+            result.floor = floor.measure(lab, context, Writers(entrances(lab), context, "unstack-floor"))
         promised["while the floor was measured"] = dict(result.floor.acknowledged)
 
     records = _migrate(lab, context, options, result)
@@ -77,7 +77,7 @@ def tell(options: Options) -> bool:
 
 def _migrate(lab: Lab, context: ssl.SSLContext, options: Options, result: Result) -> Mapping[str, Record]:
     """Migrate under live writes, and write on afterwards; returns what the writers did."""
-    writers = _writers(lab, context, "unstack-writer")
+    writers = Writers(entrances(lab), context, "unstack-writer")
     writers.start()
     try:
         _await_all_writers(writers)
@@ -150,11 +150,6 @@ def _measure(
 def _await_all_writers(writers: Writers) -> None:
     with step(f"waiting {_FIRST_WRITE_SECONDS:.0f} s at most until every writer writes"):
         writers.wait_until_all_write(_FIRST_WRITE_SECONDS)
-
-
-def _writers(lab: Lab, context: ssl.SSLContext, prefix: str) -> Writers:
-    addresses = {node.name: f"{node.ip}:6443" for node in lab.masters}
-    return Writers({**addresses, LOAD_BALANCER: lab.load_balancer}, context, prefix)
 
 
 def _attempt(result: Result, action: Callable[[], _T]) -> _T | None:

@@ -18,6 +18,7 @@ from demo.api import ApiClient, TimedOut, Unanswered
 from demo.errors import DemoError
 from demo.gaps import Gap, longest_gap
 from demo.objects import CONFIG_MAPS, config_map
+from lab import Lab
 
 LOAD_BALANCER = "load-balancer"
 # A request that hangs must not hide for long that the API is back.
@@ -25,6 +26,11 @@ _TIMEOUT_SECONDS = 1.0
 _PAUSE_AFTER_FAILURE_SECONDS = 0.04
 # Two cores carry three API servers and all the rest; the writers must not be the load.
 WRITES_PER_SECOND = 10.0
+
+
+def entrances(lab: Lab) -> dict[str, str]:
+    """{name of a writer: host:port} for one through every API server and one through the load balancer."""
+    return {**lab.api_servers, LOAD_BALANCER: lab.load_balancer}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from demo import objects, standing
 from demo.api import tls_context
 from demo.gaps import longest_gap
-from demo.writers import LOAD_BALANCER, Record, Writers
+from demo.writers import LOAD_BALANCER, Record, Writers, entrances
 from faults import journal, members, points, report, verdict
 from faults.control_plane import settle
 from faults.errors import EXPECTED_ERRORS, FaultError, told
@@ -22,7 +22,6 @@ from faults.verdict import Evidence, RowResult
 from lab import Lab, health
 from lab.paths import REPOSITORY, STATE
 from lab.progress import say, step
-from lab.shape import API_PORT
 from lab.state import KUBECONFIG
 
 SUMMARY = STATE / "faults.json"
@@ -88,8 +87,7 @@ def _observe(lab: Lab, fault: Fault, evidence: Evidence) -> None:
     log = LOGS / f"{fault.name}.log"
     log.unlink(missing_ok=True)
     objects.create_namespace(lab.load_balancer, context)
-    addresses = {node.name: f"{node.ip}:{API_PORT}" for node in lab.masters}
-    writers = Writers({**addresses, LOAD_BALANCER: lab.load_balancer}, context, f"unstack-{fault.name}")
+    writers = Writers(entrances(lab), context, f"unstack-{fault.name}")
     writers.start()
     try:
         writers.wait_until_all_write(_FIRST_WRITE_SECONDS)

@@ -17,7 +17,7 @@ from lab import engine, keys, machines
 from lab.errors import LabError
 from lab.images import Images
 from lab.paths import REPOSITORY, STATE
-from lab.shape import PREFIX, Node, Plan, Shape
+from lab.shape import API_PORT, PREFIX, Node, Plan, Shape
 
 LAB_FILE = STATE / "lab.json"
 KUBECONFIG = STATE / "kubeconfig"
@@ -121,6 +121,11 @@ class Lab:
     def etcd(self) -> tuple[Node, ...]:
         """The hosts for the external etcd cluster."""
         return self.plan.etcd
+
+    @property
+    def api_servers(self) -> dict[str, str]:
+        """{master: address and port of its API server}."""
+        return {node.name: f"{node.ip}:{API_PORT}" for node in self.masters}
 
     @property
     def load_balancer(self) -> str:

@@ -16,7 +16,6 @@ from demo.pods import PAUSE_IMAGE
 from experiments.slow_delete.results import Kind, PodTiming
 from lab import Lab, Node
 from lab.machines import parallel
-from lab.shape import API_PORT
 from unstack import pod_probe
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -53,7 +52,7 @@ class Pods:
         """
         pairs = itertools.product(lab.masters, lab.masters + lab.workers) if places is None else places
         self._places = [(server.name, node.node_name) for server, node in pairs]
-        self._addresses = {node.name: f"{node.ip}:{API_PORT}" for node in lab.masters}
+        self._addresses = lab.api_servers
         self._context = context
         self._label = label
         self._give_up_seconds = give_up_seconds

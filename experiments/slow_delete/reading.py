@@ -13,7 +13,6 @@ from experiments.slow_delete.errors import ExperimentError
 from experiments.slow_delete.pods import PODS
 from experiments.slow_delete.results import ApiServer
 from lab import Lab, Node
-from lab.shape import API_PORT
 
 _KUBERNETES = "/api/v1/namespaces/default/endpoints/kubernetes"
 _TIMEOUT_SECONDS = 10.0
@@ -24,14 +23,13 @@ def api_servers(lab: Lab, context: ssl.SSLContext) -> list[ApiServer]:
 
     Raises ExperimentError, DemoError or LabError where one can't be asked.
     """
-    addresses = {node.name: f"{node.ip}:{API_PORT}" for node in lab.masters}
     found = []
     for process in control_plane(lab):
         if process.component != COMPONENTS[0]:
             continue
         is_external = uses_external(lab, process.etcd_servers)
         before = revision(lab, is_external=is_external)
-        client = ApiClient(addresses[process.master], context, _TIMEOUT_SECONDS)
+        client = ApiClient(lab.api_servers[process.master], context, _TIMEOUT_SECONDS)
         # Without a resourceVersion a list comes from etcd, with 0 from the API server's watch cache.
         listed = list_revision(client.expect("GET", f"{PODS}?limit=1").body)
         cached = list_revision(client.expect("GET", f"{PODS}?resourceVersion=0").body)
@@ -81,7 +79,7 @@ def uses_external(lab: Lab, etcd_servers: tuple[str, ...]) -> bool:
 
 def endpoint_addresses(lab: Lab, context: ssl.SSLContext, through: Node | None = None) -> list[str]:
     """The addresses of the Service `kubernetes`, sorted; asked of this master, or at the load balancer."""
-    address = lab.load_balancer if through is None else f"{through.ip}:{API_PORT}"
+    address = lab.load_balancer if through is None else lab.api_servers[through.name]
     client = ApiClient(address, context, _TIMEOUT_SECONDS)
     body = client.expect("GET", _KUBERNETES).body
     client.close()

@@ -14,13 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from demo.api import tls_context
-from demo.objects import create_namespace, listed, missing
-from demo.writers import LOAD_BALANCER, Record, Writers
+from demo.writers import LOAD_BALANCER, Record
 from lab import Lab, Node
-from lab.state import KUBECONFIG
 from tests.commands import REPOSITORY, Outcome, pyinfra, state_of
 from tests.under_way import run_until
+from tests.writing import lost, writing
 
 TASK = "tasks/renew_ca.py"
 PKI = REPOSITORY / ".unstack/lab/pki"
@@ -52,16 +50,10 @@ class Rotated:
 
 
 def _rotate(lab: Lab, directory: Path, killed_at: tuple[str, ...]) -> Rotated:
-    context = tls_context(KUBECONFIG)
-    create_namespace(lab.load_balancer, context)
     shutil.copytree(PKI, directory / "old")
-    addresses = {node.name: f"{node.ip}:6443" for node in lab.masters} | {LOAD_BALANCER: lab.load_balancer}
-    writers = Writers(addresses, context, f"unstack-ca-{int(time.time())}")
-    writers.start()
-    begin = time.monotonic()
     half_way = []
-    try:
-        writers.wait_until_all_write(60)
+    with writing(lab, f"unstack-ca-{int(time.time())}") as writers:
+        begin = time.monotonic()
         for step in killed_at:
             run = run_until(f"Starting operation: {TASK} | {step}", "-y", "inventories/lab.py", TASK)
             # Into the midst of it: what it has begun on a host goes on there.
@@ -72,16 +64,13 @@ def _rotate(lab: Lab, directory: Path, killed_at: tuple[str, ...]) -> Rotated:
         # Twelve restarts one after the other; on a busy machine half a minute each.
         outcome = pyinfra("-y", "inventories/lab.py", TASK, timeout_seconds=600)
         assert outcome.status == 0, outcome.text
-        writers.wait_until_all_write(60)
-    finally:
-        records = writers.stop()
+    records, missing = writers.records, lost(lab, writers)
     gaps = {name: f"{record.longest_gap().seconds:.2f} s" for name, record in records.items()}
-    lost = missing(writers.acknowledged(), listed(lab.load_balancer, context))
     print(
         f"{time.monotonic() - begin:.0f} s, {len(writers.acknowledged())} acknowledged writes,"
-        f" {len(lost)} lost; longest gaps: {gaps}"
+        f" {len(missing)} lost; longest gaps: {gaps}"
     )
-    return Rotated(directory / "old", half_way, records, list(lost))
+    return Rotated(directory / "old", half_way, records, missing)
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from demo.api import tls_context
-from demo.objects import create_namespace, listed, missing
-from demo.writers import LOAD_BALANCER, Writers
+from demo.writers import LOAD_BALANCER
 from faults import journal, live_rows, members, points, rows
 from faults.control_plane import settle
 from faults.fault import Context, Fault
@@ -20,21 +17,7 @@ from lab import Lab
 from lab.state import KUBECONFIG
 from tests.commands import REPOSITORY, pyinfra
 from tests.fresh import make_fresh
-
-
-@contextmanager
-def _writing(lab: Lab, prefix: str) -> Iterator[Writers]:
-    context = tls_context(KUBECONFIG)
-    create_namespace(lab.load_balancer, context)
-    addresses = {node.name: f"{node.ip}:6443" for node in lab.masters} | {LOAD_BALANCER: lab.load_balancer}
-    writers = Writers(addresses, context, prefix)
-    writers.start()
-    try:
-        writers.wait_until_all_write(60)
-        yield writers
-    finally:
-        writers.stop()
-
+from tests.writing import lost, writing
 
 # In the live strategy a step each: every one of `live_rows.KILLS` is a row of `make faults`.
 LIVE_KILLS = tuple(
@@ -57,7 +40,7 @@ def test_a_migration_killed_in_every_stage_is_finished_by_the_next_and_loses_not
     make_fresh(lab)
     context, strategy = tls_context(KUBECONFIG), kills[0].strategy
     stages = points.stages((REPOSITORY / "deploy.py").read_text(), strategy)
-    with _writing(lab, f"unstack-kills-{strategy}") as writers:
+    with writing(lab, f"unstack-kills-{strategy}") as writers:
         before = members.cluster_ids(lab)
         for fault in kills:
             pauses = tmp_path / fault.name
@@ -85,7 +68,7 @@ def test_a_migration_killed_in_every_stage_is_finished_by_the_next_and_loses_not
         assert found.state == "new", found
     written = writers.acknowledged()
     assert len(written) > 100
-    assert missing(written, listed(lab.load_balancer, context)) == []
+    assert lost(lab, writers) == []
     if strategy == points.LIVE:
         assert members.cluster_ids(lab).keys() == before.keys()
         gap = writers.records[LOAD_BALANCER].longest_gap().seconds

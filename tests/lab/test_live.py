@@ -7,10 +7,9 @@ change of an API server costs, and the migration may not cost more (`demo.rollin
 from __future__ import annotations
 
 import json
-import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -20,12 +19,13 @@ from demo.api import tls_context
 from demo.objects import CONFIG_MAPS, create_namespace, listed, load, missing
 from demo.rolling import Cost
 from demo.stored import Key, Stored
-from demo.writers import LOAD_BALANCER, Writers
+from demo.writers import Writers
 from faults.control_plane import ControlPlane, settle
 from lab import Lab, database
 from lab.state import KUBECONFIG
 from tests.commands import pyinfra, state_of
 from tests.fresh import make_fresh
+from tests.writing import writing
 
 DEPLOY = ("-y", "--data", "strategy=live", "inventories/lab.py", "deploy.py")
 # Where etcd has the namespace's ConfigMaps: "/api/v1/namespaces/NAME/configmaps" the other way round.
@@ -79,13 +79,12 @@ def _migrate(lab: Lab) -> Seen:
         rival.start()
         floors = []
         for number in (1, 2):
-            with _writing(lab, context, f"unstack-floor-{number}") as writers:
+            with writing(lab, f"unstack-floor-{number}") as writers:
                 rolling.restart(lab, context, LOAD_BALANCER_SECONDS)
-                writers.wait_until_all_write(WRITE_SECONDS)
             floors.append(_cost("restarts alone", writers))
             promised |= writers.acknowledged()
         before = stored.read(stored.of_stacked(lab))
-        with _writing(lab, context, "unstack-live") as writers:
+        with writing(lab, "unstack-live") as writers:
             begun = time.monotonic()
             outcome = pyinfra(*DEPLOY)
             seconds = time.monotonic() - begun
@@ -132,18 +131,6 @@ def _cost(what: str, writers: Writers) -> Cost:
         flush=True,
     )
     return found
-
-
-@contextmanager
-def _writing(lab: Lab, context: ssl.SSLContext, prefix: str) -> Iterator[Writers]:
-    addresses = {node.name: f"{node.ip}:6443" for node in lab.masters}
-    writers = Writers({**addresses, LOAD_BALANCER: lab.load_balancer}, context, prefix)
-    writers.start()
-    try:
-        writers.wait_until_all_write(WRITE_SECONDS)
-        yield writers
-    finally:
-        writers.stop()
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 import pytest
 
 from demo.api import tls_context
-from demo.objects import create_namespace, listed, missing
-from demo.writers import LOAD_BALANCER, Writers
+from demo.writers import LOAD_BALANCER
 from faults.control_plane import settle
 from lab import Lab, Node
 from lab.state import KUBECONFIG
 from tests.commands import pyinfra
 from tests.under_way import UnderWay, run_until
+from tests.writing import lost, writing
 
 pytestmark = pytest.mark.long
 
@@ -30,24 +30,15 @@ PEER_RULES = ("INPUT -p tcp --dport 2380 -j DROP", "OUTPUT -p tcp --dport 2380 -
 
 
 @contextmanager
-def _writing(lab: Lab) -> Iterator[Writers]:
+def _nothing_lost(lab: Lab) -> Iterator[None]:
     """Writers through every API server and the load balancer; in the end nothing of theirs is missing."""
-    context = tls_context(KUBECONFIG)
-    create_namespace(lab.load_balancer, context)
-    addresses = {node.name: f"{node.ip}:6443" for node in lab.masters} | {LOAD_BALANCER: lab.load_balancer}
-    # Names of their own: what an earlier test wrote may be there still.
-    writers = Writers(addresses, context, f"live-back-{int(time.time())}")
-    writers.start()
-    try:
-        writers.wait_until_all_write(60)
-        yield writers
-        assert settle(lab, context, writers, 90).is_whole
-    finally:
-        records = writers.stop()
-    lost = missing(writers.acknowledged(), listed(lab.load_balancer, context))
-    gap = records[LOAD_BALANCER].longest_gap().seconds
-    print(f"{len(writers.acknowledged())} acknowledged writes, {len(lost)} lost; longest gap {gap:.2f} s")
-    assert lost == []
+    with writing(lab, f"live-back-{int(time.time())}") as writers:
+        yield
+        assert settle(lab, tls_context(KUBECONFIG), writers, 90).is_whole
+    missing = lost(lab, writers)
+    gap = writers.records[LOAD_BALANCER].longest_gap().seconds
+    print(f"{len(writers.acknowledged())} acknowledged writes, {len(missing)} lost; longest gap {gap:.2f} s")
+    assert missing == []
 
 
 def _at(step: str, *options: str) -> UnderWay:
@@ -87,7 +78,7 @@ def _refuse_left_on_etcd_hosts(lab: Lab) -> None:
 def test_a_learner_that_never_catches_up_is_taken_out_again_with_all_that_was_added(fresh_lab: Lab) -> None:
     lab, second = fresh_lab, fresh_lab.etcd[1]
     manifests, members = _manifests(lab), _listed(lab)
-    with _writing(lab):
+    with _nothing_lost(lab):
         cut = " && ".join(f"iptables -w -I {rule}" for rule in PEER_RULES)
         run = _at("tasks/grow.py | Add etcd-2 as a learner", "--data", "start_timeout_seconds=20")
         _output(lab, second, cut)
@@ -105,7 +96,7 @@ def test_a_learner_that_never_catches_up_is_taken_out_again_with_all_that_was_ad
 def test_the_next_run_migrates(lab: Lab) -> None:
     """After the one before, which went back: the cluster is the same one still."""
     cluster_id = _cluster_id(lab)
-    with _writing(lab):
+    with _nothing_lost(lab):
         outcome = pyinfra(*LIVE, "deploy.py")
         assert outcome.status == 0, outcome.text
     # By etcdctl beside the members.
@@ -117,7 +108,7 @@ def test_the_next_run_migrates(lab: Lab) -> None:
 def test_a_rollback_half_way_through_the_switch_returns_api_servers_and_members(fresh_lab: Lab) -> None:
     lab = fresh_lab
     manifests, members = _manifests(lab), _listed(lab)
-    with _writing(lab):
+    with _nothing_lost(lab):
         _at("tasks/switch.py | Switch the API server of master-2 to the external members").kill()
         assert _manifests(lab)["master-1"] != manifests["master-1"]
         outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")
@@ -135,7 +126,7 @@ def test_a_rollback_half_way_through_the_switch_returns_api_servers_and_members(
 def test_a_rollback_after_a_departure_lets_the_others_leave_and_brings_the_data_back(fresh_lab: Lab) -> None:
     lab = fresh_lab
     manifests, members = _manifests(lab), _listed(lab)
-    with _writing(lab):
+    with _nothing_lost(lab):
         _at("tasks/shrink.py | Remove the stacked member of master-2").kill()
         outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")
         assert outcome.status == 0, outcome.text
@@ -147,7 +138,7 @@ def test_a_rollback_after_a_departure_lets_the_others_leave_and_brings_the_data_
 def test_a_rollback_after_a_whole_live_migration_brings_the_data_back(fresh_lab: Lab) -> None:
     lab = fresh_lab
     manifests, members = _manifests(lab), _listed(lab)
-    with _writing(lab):
+    with _nothing_lost(lab):
         outcome = pyinfra(*LIVE, "deploy.py")
         assert outcome.status == 0, outcome.text
         outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")

@@ -14,12 +14,12 @@ import pytest
 import yaml
 
 from demo.api import tls_context
-from demo.objects import create_namespace, listed, missing
+from demo.objects import listed, missing
 from demo.pods import measure
-from demo.writers import LOAD_BALANCER, Writers
 from lab import Lab, Node
 from lab.state import KUBECONFIG
 from tests.commands import REPOSITORY, Outcome, pyinfra, state_of
+from tests.writing import writing
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 ETCD_FLAGS = ("--etcd-cafile", "--etcd-certfile", "--etcd-keyfile", "--etcd-servers")
@@ -107,18 +107,9 @@ def migrated(fresh_lab: Lab) -> Iterator[Migrated]:
     _await(ready, lab, peculiar, 90)
     old_manifests = {node.name: _read(lab, node, MANIFEST) for node in lab.masters}
 
-    context = tls_context(KUBECONFIG)
-    create_namespace(lab.load_balancer, context)
-    addresses = {node.name: f"{node.ip}:6443" for node in lab.masters} | {LOAD_BALANCER: lab.load_balancer}
-    writers = Writers(addresses, context, "unstack-test")
-    writers.start()
-    try:
-        writers.wait_until_all_write(60)
+    with writing(lab, "unstack-test") as writers:
         outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
         assert outcome.status == 0, outcome.text
-        writers.wait_until_all_write(60)
-    finally:
-        writers.stop()
     runs = sorted((REPOSITORY / ".unstack/lab/runs").iterdir())
     report = json.loads((runs[-1] / "outcome.json").read_text())
     return Migrated(lab, outcome, old_manifests, writers.acknowledged(), report, report["cutover_started"])

@@ -15,15 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from demo.api import tls_context
 from demo.gaps import Gap
 from demo.hosts import on_all
-from demo.objects import create_namespace, listed, missing
-from demo.writers import LOAD_BALANCER, Writers
+from demo.writers import LOAD_BALANCER
 from faults.runs import JOURNAL, Run
 from lab import Lab, health
-from lab.state import KUBECONFIG
 from tests.commands import REPOSITORY, Outcome, pyinfra
+from tests.writing import lost, writing
 
 EXPECTATION = REPOSITORY / ".unstack/lab/rehearsal.json"
 # Of the outage that was expected.
@@ -89,13 +87,6 @@ def _etcd_hosts(lab: Lab) -> dict[str, str]:
     return {node.name: lab.exec(node, command)[1].strip() for node in lab.etcd}
 
 
-def _writers(lab: Lab, prefix: str) -> Writers:
-    context = tls_context(KUBECONFIG)
-    create_namespace(lab.load_balancer, context)
-    addresses = {node.name: f"{node.ip}:6443" for node in lab.masters} | {LOAD_BALANCER: lab.load_balancer}
-    return Writers(addresses, context, prefix)
-
-
 def _restart_api_servers(lab: Lab) -> None:
     """As an upgrade does: a lab that was just made has no start but that of its whole hosts."""
     # Not together with their etcd, which a reset has just started.
@@ -113,21 +104,14 @@ def rehearsed(fresh_lab: Lab) -> Rehearsed:
     before = _masters(lab)
     position = JOURNAL.stat().st_size if JOURNAL.exists() else 0
     over = threading.Event()
-    writers = _writers(lab, "unstack-rehearse")
-    writers.start()
-    try:
-        writers.wait_until_all_write(60)
-        with ThreadPoolExecutor(1) as beside:
-            compaction = beside.submit(_compact_after_the_snapshot, lab, position, over)
-            try:
-                outcome = pyinfra("-y", "inventories/lab.py", "tasks/rehearse.py")
-            finally:
-                over.set()
-            assert outcome.status == 0, outcome.text
-        writers.wait_until_all_write(60)
-    finally:
-        records = writers.stop()
-    gap = records[LOAD_BALANCER].longest_gap()
+    with writing(lab, "unstack-rehearse") as writers, ThreadPoolExecutor(1) as beside:
+        compaction = beside.submit(_compact_after_the_snapshot, lab, position, over)
+        try:
+            outcome = pyinfra("-y", "inventories/lab.py", "tasks/rehearse.py")
+        finally:
+            over.set()
+        assert outcome.status == 0, outcome.text
+    gap = writers.records[LOAD_BALANCER].longest_gap()
     return Rehearsed(lab, outcome, before, _masters(lab), _etcd_hosts(lab), gap, compaction.result())
 
 
@@ -184,17 +168,11 @@ def test_the_real_outage_is_the_expected_one_and_nothing_is_lost(rehearsed: Rehe
     assert expected["db_bytes"] > 2**20
     assert set(expected["parts"]) == {"fence", "snapshot", "copy", "restore", "start", "prove", "cutover"}
     assert sum(expected["parts"].values()) == pytest.approx(expected["outage_s"], abs=0.1)
-    writers = _writers(lab, "unstack-rehearsed")
-    writers.start()
-    try:
-        writers.wait_until_all_write(60)
+    with writing(lab, "unstack-rehearsed") as writers:
         outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
         assert outcome.status == 0, outcome.text
-        writers.wait_until_all_write(60)
-    finally:
-        records = writers.stop()
-    assert missing(writers.acknowledged(), listed(lab.load_balancer, tls_context(KUBECONFIG))) == []
-    gap = records[LOAD_BALANCER].longest_gap()
+    assert lost(lab, writers) == []
+    gap = writers.records[LOAD_BALANCER].longest_gap()
     real = gap.seconds
     runs = sorted((REPOSITORY / ".unstack/lab/runs").iterdir())
     parts = json.loads((runs[-1] / "outcome.json").read_text())["parts"]
@@ -240,10 +218,7 @@ def test_what_a_killed_rehearsal_leaves_is_cleared_by_the_next_one_and_by_the_mi
     lab: Lab, tmp_path: Path
 ) -> None:
     lab.reset()
-    writers = _writers(lab, "unstack-killed")
-    writers.start()
-    try:
-        writers.wait_until_all_write(60)
+    with writing(lab, "unstack-killed") as writers:
         _end_in(tmp_path / "start.log", START, signal.SIGKILL, lambda: _await_members(lab))
         left = _etcd_hosts(lab)
         assert all("etcd running" in text and "restored.json" in text for text in left.values()), left
@@ -253,11 +228,8 @@ def test_what_a_killed_rehearsal_leaves_is_cleared_by_the_next_one_and_by_the_mi
         assert all("running" not in text and "-rehearsal" in text for text in left.values()), left
         outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
         assert outcome.status == 0, outcome.text
-        writers.wait_until_all_write(60)
-    finally:
-        writers.stop()
     assert len(writers.acknowledged()) > 100
-    assert missing(writers.acknowledged(), listed(lab.load_balancer, tls_context(KUBECONFIG))) == []
+    assert lost(lab, writers) == []
     for node in lab.etcd:
         status, output = lab.exec(node, "cd /var/lib/etcd-external && ls -A && cat restored.json")
         assert status == 0, output

@@ -9,13 +9,12 @@ import time
 import yaml
 
 from demo.api import tls_context
-from demo.objects import create_namespace, listed, missing
-from demo.writers import LOAD_BALANCER, Writers
 from faults.control_plane import settle
 from lab import Lab, Node
 from lab.state import KUBECONFIG
 from tests.commands import REPOSITORY, pyinfra, state_of
 from tests.under_way import run_until
+from tests.writing import lost, writing
 
 MANIFESTS = "/etc/kubernetes/manifests"
 WRITING_SECONDS = 60.0
@@ -36,12 +35,7 @@ def test_rollback_keeps_what_was_written_since_the_cutover(fresh_lab: Lab) -> No
     lab, context = fresh_lab, tls_context(KUBECONFIG)
     old = {node.name: _text(lab, node, f"{MANIFESTS}/kube-apiserver.yaml") for node in lab.masters}
     configuration = _kubeadm_config(lab)
-    create_namespace(lab.load_balancer, context)
-    addresses = {node.name: f"{node.ip}:6443" for node in lab.masters} | {LOAD_BALANCER: lab.load_balancer}
-    writers = Writers(addresses, context, "unstack-rollback")
-    writers.start()
-    try:
-        writers.wait_until_all_write(60)
+    with writing(lab, "unstack-rollback") as writers:
         outcome = pyinfra("-y", "inventories/lab.py", "deploy.py")
         assert outcome.status == 0, outcome.text
         before = set(writers.acknowledged())
@@ -50,10 +44,8 @@ def test_rollback_keeps_what_was_written_since_the_cutover(fresh_lab: Lab) -> No
         outcome = pyinfra("-y", "inventories/lab.py", "tasks/rollback.py")
         assert outcome.status == 0, outcome.text
         assert settle(lab, context, writers, 90).state == "old"
-    finally:
-        writers.stop()
     assert len(since) > 50
-    assert missing(writers.acknowledged(), listed(lab.load_balancer, context)) == []
+    assert lost(lab, writers) == []
     runs = sorted((REPOSITORY / ".unstack/lab/runs").iterdir())
     proof = json.loads((runs[-1] / "outcome.json").read_text())["proof"]
     members = [*proof["old"], *proof["new"]]
