@@ -16,6 +16,8 @@ from demo.hosts import output
 from lab import Lab, Node
 
 Etcdctl = Callable[..., str]
+# A page begins with the last key of the one before, so that it has to be more than one.
+_PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,23 @@ def read(etcdctl: Etcdctl, revision: int | None = None, *, cluster: tuple[str, .
 
 
 def keys(etcdctl: Etcdctl, revision: int = 0) -> dict[str, Key]:
-    """Every key at this revision, or now (0). Raises DemoError or LabError as `read` does."""
-    answer = _answer(etcdctl, "get", "", "--prefix", "--keys-only", f"--rev={revision}")
-    return {
-        base64.b64decode(one["key"]).decode(errors="replace"): Key(
-            one["create_revision"], one["mod_revision"], one["version"]
+    """Every key at this revision, or now (0). Raises DemoError or LabError as `read` does.
+
+    A page at a time: to list a page, etcd reads its values too, and writers wait for a member that reads
+    hundreds of megabytes at once.
+    """
+    found: dict[str, Key] = {}
+    start, is_more = "", True
+    while is_more:
+        answer = _answer(
+            etcdctl, "get", start, "--from-key", "--keys-only", f"--limit={_PAGE}", f"--rev={revision}"
         )
-        for one in answer.get("kvs", [])
-    }
+        revision = revision or answer["header"]["revision"]
+        for one in answer.get("kvs", []):
+            start = base64.b64decode(one["key"]).decode(errors="replace")
+            found[start] = Key(one["create_revision"], one["mod_revision"], one["version"])
+        is_more = answer.get("more", False)
+    return found
 
 
 def problems(before: Stored, again: Stored, now: Mapping[str, Key]) -> list[str]:

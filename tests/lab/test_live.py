@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from demo import lease, rolling, stored, watcher
+from demo import disk, lease, rolling, stored, watcher
 from demo.api import tls_context
 from demo.objects import CONFIG_MAPS, create_namespace, listed, load, missing
 from demo.rolling import Cost
@@ -22,6 +22,7 @@ from demo.stored import Key, Stored
 from demo.writers import Writers
 from faults.control_plane import ControlPlane, settle
 from lab import Lab, database
+from lab.paths import STATE
 from lab.state import KUBECONFIG
 from tests.commands import pyinfra, state_of
 from tests.fresh import make_fresh
@@ -84,13 +85,18 @@ def _migrate(lab: Lab) -> Seen:
             floors.append(_cost("restarts alone", writers))
             promised |= writers.acknowledged()
         before = stored.read(stored.of_stacked(lab))
-        with writing(lab, "unstack-live") as writers:
+        with disk.watched(STATE) as written, writing(lab, "unstack-live") as writers:
             begun = time.monotonic()
             outcome = pyinfra(*DEPLOY)
             seconds = time.monotonic() - begun
             assert outcome.status == 0, outcome.text
             control_plane = settle(lab, context, writers, WRITE_SECONDS)
         cost = _cost(f"migration of {seconds:.0f} s", writers)
+        # What no migration can help, and what it is to be told from where it takes long.
+        print(
+            f"longest write of 4 KiB to this machine's disk meanwhile: {written.longest_seconds:.2f} s at"
+            f" {rolling.clock(written.begin)}"
+        )
         promised |= writers.acknowledged()
         watched = watching.end()
         held, tried = holder.leave(), rival.leave()

@@ -1,5 +1,6 @@
 """What the clients beside a migration notice: a change that was not told, a lease that was lost, a cost."""
 
+import json
 import ssl
 import time
 
@@ -281,3 +282,15 @@ def test_reads_keys_and_hashes_by_etcdctls_json():
 
     expected = Stored(frozenset({17}), 20, {"e1": Hash(7, -1)}, {"/a": KEY})
     assert stored.read(etcdctl) == expected
+
+
+def test_keys_are_read_in_pages_at_one_revision():
+    def etcdctl(*arguments):
+        _, start, *options = arguments
+        # A page begins with the last key of the one before.
+        page = {"": ["L2E=", "L2I="], "/b": ["L2I=", "L2M="]}[start]
+        assert f"--rev={20 if start else 0}" in options
+        kvs = [{"key": key, "create_revision": 5, "mod_revision": 9, "version": 2} for key in page]
+        return json.dumps({"header": {"revision": 20}, "kvs": kvs, "more": not start})
+
+    assert stored.keys(etcdctl) == {"/a": KEY, "/b": KEY, "/c": KEY}

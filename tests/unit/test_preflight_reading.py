@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -94,6 +95,22 @@ def test_asks_a_silent_member_once_and_tells_it(monkeypatch: pytest.MonkeyPatch)
     assert [(one.host, one.found) for one in judge(read)] == [
         ("master-2", "a stacked etcd member that does not answer")
     ]
+
+
+@pytest.mark.parametrize(("revision", "expected"), [(0, [["a", "b", "c"]]), (7, [["a"], ["b"], ["c"]])])
+def test_members_make_their_hashes_in_turn_as_writes_go_on(
+    monkeypatch: pytest.MonkeyPatch, revision: int, expected: list[list[str]]
+) -> None:
+    together = []
+
+    def on_each(hosts: list[str], _: object) -> dict[str, MemberStatus]:
+        together.append(hosts)
+        return dict.fromkeys(hosts, member(1))
+
+    monkeypatch.setattr(whole_cluster, "on_each", on_each)
+    monkeypatch.setattr(whole_cluster, "inventory", SimpleNamespace(get_host=str))
+    assert list(whole_cluster._ask({"a": "m1", "b": "m2", "c": "m3"}, revision)) == ["a", "b", "c"]
+    assert together == expected
 
 
 def _read_switched(

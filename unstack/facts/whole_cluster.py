@@ -221,11 +221,17 @@ def _stacked_names(cluster: Cluster) -> dict[str, str]:
 
 
 def _ask(names: Mapping[str, str], revision: int = 0) -> dict[str, MemberStatus]:
-    """The members that answer, by the inventory name of their host. `names`: {that: --name}."""
-    answers = on_each(
-        [inventory.get_host(name) for name in names],
-        lambda one: _get(one, ObservedMember, member=names[one.name], revision=revision),
-    )
+    """The members that answer, by the inventory name of their host. `names`: {that: --name}.
+
+    For what they hold at a revision they are asked one after the other: a member applies no write while
+    it makes its hash, which with a large database clients notice, and all at once would stop all of them.
+    """
+    hosts = [inventory.get_host(name) for name in names]
+    answers: dict[str, MemberStatus | None] = {}
+    for turn in [[one] for one in hosts] if revision else [hosts]:
+        answers |= on_each(
+            turn, lambda one: _get(one, ObservedMember, member=names[one.name], revision=revision)
+        )
     return {name: one for name, one in answers.items() if one is not None}
 
 
