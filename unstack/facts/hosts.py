@@ -121,11 +121,12 @@ class ObservedEtcdHost(FactBase[EtcdHost | None]):
 class ObservedMember(FactBase[MemberStatus | None]):
     """The etcd member running on a host (`unstack.observations.MemberStatus`), None where unread.
 
-    With a revision other than 0 it carries the member's content at that revision.
+    With a revision other than 0 it carries the member's content at that revision; `is_serving` where
+    clients write meanwhile.
     """
 
-    def command(self, member: str, revision: int = 0) -> StringCommand:
-        return script("observe-member", member, str(revision), "cluster")
+    def command(self, member: str, revision: int = 0, is_serving: bool = False) -> StringCommand:
+        return script("observe-member", member, str(revision), "serving" if is_serving else "cluster")
 
     def process(self, output: list[str]) -> MemberStatus:
         return parsed(read_member_status, output)

@@ -230,7 +230,8 @@ def _ask(names: Mapping[str, str], revision: int = 0) -> dict[str, MemberStatus]
     answers: dict[str, MemberStatus | None] = {}
     for turn in [[one] for one in hosts] if revision else [hosts]:
         answers |= on_each(
-            turn, lambda one: _get(one, ObservedMember, member=names[one.name], revision=revision)
+            turn,
+            lambda one: _get(one, ObservedMember, member=names[one.name], revision=revision, is_serving=True),
         )
     return {name: one for name, one in answers.items() if one is not None}
 
