@@ -18,6 +18,7 @@ from faults.control_plane import settle
 from lab import Lab, Node
 from lab.state import KUBECONFIG
 from tests.commands import pyinfra
+from tests.fresh import make_fresh
 from tests.under_way import UnderWay, run_until
 from tests.writing import lost, writing
 
@@ -27,6 +28,13 @@ LIVE = ("-y", "--data", "strategy=live", "inventories/lab.py")
 API_SERVER = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 # Peers of a member neither reach it nor are reached.
 PEER_RULES = ("INPUT -p tcp --dport 2380 -j DROP", "OUTPUT -p tcp --dport 2380 -j DROP")
+
+
+@pytest.fixture
+def fresh_lab(lab: Lab) -> Lab:
+    """The lab as a fresh stacked cluster, for each test anew."""
+    make_fresh(lab)
+    return lab
 
 
 @contextmanager
