@@ -55,7 +55,7 @@ def _rotate(lab: Lab, directory: Path, killed_at: tuple[str, ...]) -> Rotated:
     with writing(lab, f"unstack-ca-{int(time.time())}") as writers:
         begin = time.monotonic()
         for step in killed_at:
-            run = run_until(f"Starting operation: {TASK} | {step}", "-y", "inventories/lab.py", TASK)
+            run = run_until(f"Starting operation: {step}", "-y", "inventories/lab.py", TASK)
             # Into the midst of it: what it has begun on a host goes on there.
             time.sleep(0.3)
             run.kill()
