@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ def lab() -> Lab:
 
 
 @pytest.fixture(scope="module")
-def fresh_lab(lab: Lab) -> Iterator[Lab]:
+def fresh_lab(lab: Lab) -> Lab:
     """The lab as a fresh stacked cluster."""
     make_fresh(lab)
     return lab

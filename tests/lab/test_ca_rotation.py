@@ -51,7 +51,7 @@ class Rotated:
 
 def _rotate(lab: Lab, directory: Path, killed_at: tuple[str, ...]) -> Rotated:
     shutil.copytree(PKI, directory / "old")
-    half_way = []
+    half_way: list[Outcome] = []
     with writing(lab, f"unstack-ca-{int(time.time())}") as writers:
         begin = time.monotonic()
         for step in killed_at:

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def _customise(lab: Lab, node: Node) -> None:
 
 
 @pytest.fixture(scope="module")
-def migrated(fresh_lab: Lab) -> Iterator[Migrated]:
+def migrated(fresh_lab: Lab) -> Migrated:
     lab = fresh_lab
     peculiar = lab.masters[2]
     _customise(lab, peculiar)

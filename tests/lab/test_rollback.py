@@ -82,7 +82,7 @@ def test_a_second_run_at_once_is_refused_with_its_holder_and_the_first_goes_on(l
     assert status == 0, text
     assert second.status == 1, second.text
     assert "master-1: found another run: " in second.text
-    assert f"process {first.pid}, run " in second.text
+    assert f"process {first.process.pid}, run " in second.text
     assert "last sign of life" in second.text
     assert "Traceback" not in second.text
 
