@@ -36,6 +36,21 @@ class Outcome:
         return self.stdout + self.log
 
 
+def start(*arguments: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Start pyinfra from the repository's root, as an operator would; its log is to be read.
+
+    In bytes: Python's text would make a line's end of a carriage return.
+    """
+    return subprocess.Popen(
+        [str(PYINFRA), *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYINFRA_PROGRESS": "off", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+    )
+
+
 def pyinfra(*arguments: str, timeout_seconds: float = 400) -> Outcome:
     """Run pyinfra from the repository's root, as an operator would."""
     heard = [time.monotonic()]
@@ -46,15 +61,7 @@ def pyinfra(*arguments: str, timeout_seconds: float = 400) -> Outcome:
             heard.append(time.monotonic())
             lines.append(line)
 
-    # In bytes: Python's text would make a line's end of a carriage return.
-    with subprocess.Popen(
-        [str(PYINFRA), *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYINFRA_PROGRESS": "off", "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with start(*arguments, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         streams = zip((process.stdout, process.stderr), output, strict=True)

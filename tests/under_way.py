@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import subprocess
 from dataclasses import dataclass
 
 import pytest
 
-from tests.commands import PYINFRA, REPOSITORY
+from tests.commands import start
 
-_END_SECONDS = 400.0
+# Its log has ended, or it was killed.
+_END_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class UnderWay:
     """A run that goes on, and what it has printed up to its step."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     printed: list[str]
 
     def kill(self) -> None:
         """End it as a power failure of the control node would: nothing in it can react."""
-        self.process.kill()
-        self.process.wait(30)
-        self._close()
+        with self.process:
+            self.process.kill()
+            assert self.process.wait(_END_SECONDS) == -signal.SIGKILL, "it had ended before"
 
     def finish(self) -> tuple[int, str]:
         """(exit status, all that it printed) once it has ended by itself."""
-        assert self.process.stderr is not None
-        text = "".join([*self.printed, *self.process.stderr])
-        status = self.process.wait(_END_SECONDS)
-        self._close()
-        return status, text
-
-    def _close(self) -> None:
-        assert self.process.stderr is not None
-        self.process.stderr.close()
+        with self.process:
+            assert self.process.stderr is not None
+            text = "".join([*self.printed, *(line.decode() for line in self.process.stderr)])
+            return self.process.wait(_END_SECONDS), text
 
 
 def run_until(step: str, *arguments: str) -> UnderWay:
@@ -44,20 +40,12 @@ def run_until(step: str, *arguments: str) -> UnderWay:
 
     The test fails if it ends without.
     """
-    process = subprocess.Popen(
-        [str(PYINFRA), *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYINFRA_PROGRESS": "off", "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start(*arguments)
     assert process.stderr is not None
-    printed = []
+    printed: list[str] = []
     for line in process.stderr:
-        printed.append(line)
-        if step in line:
+        printed.append(line.decode())
+        if step in printed[-1]:
             return UnderWay(process, printed)
     status = process.wait(_END_SECONDS)
     pytest.fail(f"it ended with status {status} and never came to {step}: {''.join(printed[-20:])}")

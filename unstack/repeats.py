@@ -17,11 +17,12 @@ class _Repeats(logging.Filter):
         self._told: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        if record.levelno < logging.WARNING or text not in self._told:
-            self._told.add(text)
+        if record.levelno < logging.WARNING:
             return True
-        return False
+        text = record.getMessage()
+        is_new = text not in self._told
+        self._told.add(text)
+        return is_new
 
 
 @contextmanager
