@@ -15,6 +15,7 @@ from demo.writers import LOAD_BALANCER, Writers
 from lab import Lab, Node
 from lab.state import KUBECONFIG
 from tests.commands import REPOSITORY, pyinfra, state_of
+from unstack.scripts import script
 
 PKI = REPOSITORY / ".unstack/lab/pki"
 # No write may wait longer than this for a certificate.
@@ -126,3 +127,19 @@ def test_a_cluster_that_is_not_migrated_has_no_certificates_to_renew(fresh_lab: 
     assert outcome.status == 1, outcome.text
     assert "found a cluster that is not migrated; expected" in outcome.text
     assert {path: path.read_bytes() for path in PKI.rglob("*.crt")} == before
+
+
+def test_a_member_that_hangs_is_given_up_after_seconds(migrated_lab: Lab) -> None:
+    """etcdctl 3.5.1 waits for good for its answer to some questions."""
+    node = migrated_lab.etcd[2]
+    command = ["sh", "-c", script("observe-member", node.name, "1", "cluster").get_raw_value()]
+    assert migrated_lab.exec(node, "pkill -STOP -x etcd")[0] == 0
+    try:
+        begin = time.monotonic()
+        status, output = migrated_lab.exec(node, command)
+        seconds = time.monotonic() - begin
+    finally:
+        assert migrated_lab.exec(node, "pkill -CONT -x etcd")[0] == 0
+    assert status == 1, output
+    assert f"found no answer of member {node.name} to: " in output
+    assert seconds < 15, output

@@ -121,6 +121,7 @@ client_flags() {
 # use_member PID: etcdctl_of_member then talks to this running etcd. What it needs is read once:
 # every process more is a part of the outage.
 use_member() {
+    member_within=
     member_root=/proc/$1/root
     member_etcdctl=$(etcd_tool "$1" etcdctl) || die "no etcdctl in the image of etcd" "one, as in every release image" "use etcd's own image"
     member_flags=$(client_flags "$1" "")
@@ -128,10 +129,11 @@ use_member() {
 
 # etcdctl_of_member ARGUMENT...: etcdctl from the image of a running etcd, inside its own root
 # directory, with its own certificates. So it fits the server's version, needs nothing installed,
-# works with every container runtime, and no key leaves its place.
+# works with every container runtime, and no key leaves its place. With $member_within it is ended after so
+# many seconds: some of its commands (lease list, user list of 3.5.1) wait for good for a member that hangs.
 etcdctl_of_member() {
     # shellcheck disable=SC2086  # the flags are words
-    ETCDCTL_API=3 chroot "$member_root" "$member_etcdctl" $member_flags --command-timeout=5s "$@"
+    ETCDCTL_API=3 ${member_within:+timeout "$member_within"} chroot "$member_root" "$member_etcdctl" $member_flags --command-timeout=5s "$@"
 }
 
 # history_since REVISION LAST FILE: what the member's cluster was given from REVISION on, until the event

@@ -6,6 +6,7 @@
 pid=$(etcd_process "$1")
 [ -n "$pid" ] || die "no running etcd with --name=$1" "this host's member" "look at its container's log"
 use_member "$pid"
+member_within=8
 answers=$(mktemp -d) || die "no temporary directory" "one" "look at the disk"
 trap 'rm -rf "$answers"' EXIT
 
@@ -52,7 +53,10 @@ else
     [ "$3" != serving ] || answered $others
     # It reads the whole database, from the disk where memory is short: 8 GB, as much as etcd suggests at
     # most, take a disk of 150 MB/s 55 s. A member that leaves the others unanswered is not waited for so long.
+    member_within=65
     ask hashkv --command-timeout=60s endpoint hashkv --rev="$2"
+    # shellcheck disable=SC2034  # for etcdctl_of_member
+    member_within=8
     # shellcheck disable=SC2086  # as above
     [ "$3" = serving ] || answered $others
 fi
