@@ -14,17 +14,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from demo import disk, lease, rolling, stored, watcher
+from demo import around, disk, lease, rolling, stored, watcher
 from demo.api import tls_context
 from demo.objects import CONFIG_MAPS, create_namespace, listed, load, missing
 from demo.rolling import Cost
 from demo.stored import Key, Stored
-from demo.writers import Writers
+from demo.writers import LOAD_BALANCER, Writers
 from faults.control_plane import ControlPlane, settle
 from lab import Lab, database
 from lab.paths import STATE
 from lab.state import KUBECONFIG
-from tests.commands import pyinfra, state_of
+from tests.commands import REPOSITORY, pyinfra, state_of
 from tests.fresh import make_fresh
 from tests.writing import writing
 
@@ -33,6 +33,7 @@ DEPLOY = ("-y", "--data", "strategy=live", "inventories/lab.py", "deploy.py")
 PREFIX = f"/registry/configmaps/{CONFIG_MAPS.split('/')[4]}/"
 # The lab's setting: its load balancer asks every 200 ms.
 LOAD_BALANCER_SECONDS = 1.0
+JOURNAL = REPOSITORY / ".unstack/lab/journal.jsonl"
 WRITE_SECONDS = 60.0
 
 
@@ -50,6 +51,8 @@ class Seen:
     afterwards: Stored  # read at the revision of before
     now: Mapping[str, Key]
     control_plane: ControlPlane
+    # Of the longest stall: what an operator would look at next.
+    around_stall: Sequence[str]
 
     @property
     def problems(self) -> list[str]:
@@ -91,6 +94,7 @@ def _migrate(lab: Lab) -> Seen:
             seconds = time.monotonic() - begun
             assert outcome.status == 0, outcome.text
             control_plane = settle(lab, context, writers, WRITE_SECONDS)
+        around_stall = around.said(lab, writers.longest_gap(LOAD_BALANCER), JOURNAL, writers.records)
         cost = _cost(f"migration of {seconds:.0f} s", writers)
         # What no migration can help, and what it is to be told from where it takes long.
         print(
@@ -116,7 +120,9 @@ def _migrate(lab: Lab) -> Seen:
         afterwards=stored.read(etcdctl, before.revision, cluster=("--cluster",)),
         now=now,
         control_plane=control_plane,
+        around_stall=around_stall,
     )
+    print("\n".join(("around the longest stall", *around_stall)), flush=True)
     print(f"{len(promised)} acknowledged writes, {len(seen.lost)} lost")
     print(
         f"watch: {watched.events} events, {len(watched.interruptions)} interruptions, {watched.relists} lists"
@@ -151,7 +157,7 @@ def test_no_acknowledged_write_is_lost(seen: Seen) -> None:
 
 
 def test_costs_no_request_and_no_wait_beyond_restarted_api_servers(seen: Seen) -> None:
-    assert rolling.beyond(seen.floors, seen.cost) == []
+    assert rolling.beyond(seen.floors, seen.cost) == [], "\n".join(seen.around_stall)
 
 
 def test_an_open_watch_is_told_every_change_once_and_in_order(seen: Seen) -> None:
@@ -199,7 +205,8 @@ def test_second_deploy_changes_nothing(seen: Seen, fresh_lab: Lab) -> None:
 @pytest.mark.parametrize("run", [2, 3])
 def test_the_same_holds_of_further_runs(lab: Lab, run: int) -> None:
     make_fresh(lab)
-    assert _migrate(lab).problems == []
+    seen = _migrate(lab)
+    assert seen.problems == [], "\n".join(seen.around_stall)
 
 
 @pytest.mark.long
@@ -207,4 +214,5 @@ def test_the_same_holds_of_further_runs(lab: Lab, run: int) -> None:
 def test_the_same_holds_of_a_database_of_500_mb(lab: Lab, run: int) -> None:
     make_fresh(lab)
     database.fill(lab, 500_000_000)
-    assert _migrate(lab).problems == []
+    seen = _migrate(lab)
+    assert seen.problems == [], "\n".join(seen.around_stall)
