@@ -7,6 +7,7 @@ change of an API server costs, and the migration may not cost more (`demo.rollin
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -24,11 +25,13 @@ from faults.control_plane import ControlPlane, settle
 from lab import Lab, database
 from lab.paths import STATE
 from lab.state import KUBECONFIG
+from tests import preview
 from tests.commands import REPOSITORY, pyinfra, state_of
 from tests.fresh import make_fresh
 from tests.writing import writing
 
-DEPLOY = ("-y", "--data", "strategy=live", "inventories/lab.py", "deploy.py")
+LIVE = ("--data", "strategy=live")
+DEPLOY = ("-y", *LIVE, "inventories/lab.py", "deploy.py")
 # Where etcd has the namespace's ConfigMaps: "/api/v1/namespaces/NAME/configmaps" the other way round.
 PREFIX = f"/registry/configmaps/{CONFIG_MAPS.split('/')[4]}/"
 # The lab's setting: its load balancer asks every 200 ms.
@@ -51,6 +54,9 @@ class Seen:
     afterwards: Stored  # read at the revision of before
     now: Mapping[str, Key]
     control_plane: ControlPlane
+    foreseen: str  # by the preview
+    files: Mapping[str, Mapping[str, str]]  # of before, by host
+    told: str  # by the run itself
     # Of the longest stall: what an operator would look at next.
     around_stall: Sequence[str]
 
@@ -87,6 +93,9 @@ def _migrate(lab: Lab) -> Seen:
                 rolling.restart(lab, context, LOAD_BALANCER_SECONDS)
             floors.append(_cost("restarts alone", writers))
             promised |= writers.acknowledged()
+        foreseen, _ = preview.previewed("--dry", *LIVE)
+        assert foreseen.status == 0, foreseen.text
+        files = {node.name: preview.files(lab, node) for node in (*lab.masters, *lab.etcd)}
         before = stored.read(stored.of_stacked(lab))
         with disk.watched(STATE) as written, writing(lab, "unstack-live") as writers:
             begun = time.monotonic()
@@ -120,6 +129,9 @@ def _migrate(lab: Lab) -> Seen:
         afterwards=stored.read(etcdctl, before.revision, cluster=("--cluster",)),
         now=now,
         control_plane=control_plane,
+        foreseen=foreseen.stdout,
+        files=files,
+        told=outcome.log,
         around_stall=around_stall,
     )
     print("\n".join(("around the longest stall", *around_stall)), flush=True)
@@ -192,6 +204,19 @@ def test_the_control_plane_is_on_the_external_members_alone(seen: Seen, fresh_la
     for node in fresh_lab.masters:
         status, output = fresh_lab.exec(node, "! pgrep -x etcd && test -f /var/lib/etcd/member/snap/db")
         assert status == 0, (node.name, output)
+
+
+def test_the_preview_listed_the_very_files_and_voters(seen: Seen, fresh_lab: Lab) -> None:
+    preview.compare(fresh_lab, preview.listed(seen.foreseen), seen.files)
+    # What the run itself told before each change of the members.
+    told = re.findall(r"(\d+) voters.*: quorum \d+, (\d+|none) may fail", seen.told)
+    foreseen = re.findall(
+        r"^  (?:now|grow|shrink).* (\d+), (\d+|none) may fail$", seen.foreseen, re.MULTILINE
+    )
+    assert set(told) == set(foreseen) == {("3", "1"), ("4", "1"), ("5", "2"), ("6", "2")}
+    again, _ = preview.previewed("--dry", *LIVE)
+    assert "Migrated already" in again.stdout
+    assert preview.listed(again.stdout) == {}
 
 
 def test_second_deploy_changes_nothing(seen: Seen, fresh_lab: Lab) -> None:

@@ -5,60 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from lab import Lab, Node
-from tests.commands import ETCD_TREES, MASTER_TREES, REPOSITORY, Outcome, pyinfra, state_of
+from lab import Lab
+from tests import preview
+from tests.commands import REPOSITORY, pyinfra, state_of
 
 LONGEST_SECONDS = 15.0
 PLANTED = "planted-7c1e90"
-HOST = re.compile(r"^((?:master|etcd)-\d)$")
-CHANGE = re.compile(r"^  (new|changed|removed) +(/\S+)")
 BROUGHT_BY_PKI = ("/etc/kubernetes/pki/etcd-external/", "/etc/etcd/pki/")
-
-Changes = dict[str, dict[str, str]]  # {host: {path: kind}}
-
-
-def _plan(*options: str) -> tuple[Outcome, float]:
-    begin = time.monotonic()
-    outcome = pyinfra(*options, "inventories/lab.py", "tasks/plan.py")
-    return outcome, time.monotonic() - begin
-
-
-def _listed(text: str) -> Changes:
-    """The files that a preview lists."""
-    found: Changes = {}
-    host = ""
-    for line in text.splitlines():
-        if match := HOST.match(line):
-            host = match[1]
-            found[host] = {}
-        elif match := CHANGE.match(line):
-            assert match[2] not in found[host], line
-            found[host][match[2]] = match[1]
-    return found
-
-
-def _run(lab: Lab, node: Node, command: str) -> str:
-    status, output = lab.exec(node, command)
-    assert status == 0, (node.name, output[-2000:])
-    return output
-
-
-def _files(lab: Lab, node: Node) -> dict[str, str]:
-    """{path: mode and sha256}; of a directory, whose path ends in "/", the mode. Not inside etcd's data."""
-    trees = MASTER_TREES if node in lab.masters else ETCD_TREES
-    listing = (
-        f"for tree in {trees} /run/unstack; do [ ! -e $tree ] || find $tree -path '*/data/*' -prune"
-        " -o -type d -printf '%p/\\t%m\\n' -o -type f -printf '%p\\t%m ' -exec sha256sum {} \\; ; done"
-    )
-    lines = (line.partition("\t") for line in _run(lab, node, listing).splitlines())
-    return {path: " ".join(words.split()[:2]) for path, _, words in lines}
 
 
 @dataclass(frozen=True)
@@ -78,9 +37,9 @@ def _everything(lab: Lab) -> Everything:
     components = "pgrep -x 'etcd|kube-apiserver|kube-controller|kube-scheduler'"
     etcd = lab.etcdctl("member", "list", "-w", "json"), lab.etcdctl("alarm", "list")
     return Everything(
-        files={node.name: _files(lab, node) for node in (*lab.masters, *lab.etcd)},
+        files={node.name: preview.files(lab, node) for node in (*lab.masters, *lab.etcd)},
         containers=state_of(lab),
-        processes={node.name: _run(lab, node, components) for node in lab.masters},
+        processes={node.name: preview.output(lab, node, components) for node in lab.masters},
         # The header carries a raft term and who answered.
         members=json.dumps(json.loads(etcd[0])["members"]),
         alarms=etcd[1],
@@ -97,17 +56,6 @@ def _control_node() -> dict[str, str]:
     return found
 
 
-def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
-    """{path: new, changed or removed} of files, and of directories the new ones; a run's id is <run>."""
-    kinds = {path: "removed" for path in before if path not in after}
-    for path, content in after.items():
-        if path not in before:
-            kinds[path] = "new"
-        elif before[path].split()[1:] != content.split()[1:]:
-            kinds[path] = "changed"
-    return {re.sub(r"\d{8}T\d{6}Z", "<run>", path): kind for path, kind in kinds.items()}
-
-
 @pytest.fixture(scope="module")
 def fresh(fresh_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A fresh stacked cluster, and a control node that has never done anything."""
@@ -120,7 +68,7 @@ def fresh(fresh_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
 def first(fresh: Lab) -> str:
     """The preview of the fresh cluster, made in a dry run that left everything as it was."""
     before = _everything(fresh)
-    outcome, seconds = _plan("--dry")
+    outcome, seconds = preview.previewed("--dry")
     assert outcome.status == 0, outcome.text
     assert _everything(fresh) == before
     print(f"\nthe preview took {seconds:.1f} s, pyinfra's start included")
@@ -130,12 +78,12 @@ def first(fresh: Lab) -> str:
 
 def test_a_run_changes_no_more_than_a_dry_run(fresh: Lab, first: str) -> None:
     before = _everything(fresh)
-    outcome, seconds = _plan("-y")
+    outcome, seconds = preview.previewed("-y")
     assert outcome.status == 0, outcome.text
     assert _everything(fresh) == before
     assert before.control_node == {}
     assert seconds < LONGEST_SECONDS
-    assert _listed(outcome.stdout) == _listed(first) != {}
+    assert preview.listed(outcome.stdout) == preview.listed(first) != {}
 
 
 def test_reads_like_a_page_of_plain_text(first: str) -> None:
@@ -159,7 +107,7 @@ def test_a_secret_is_masked_where_it_is_in_a_diff(fresh: Lab, first: str) -> Non
         fresh.kubectl(*where, "patch", "configmap", "kubeadm-config", "--patch", patch)
 
     put(old.replace("  local:\n", f"  local:\n    extraArgs:\n      some-token: {PLANTED}\n"))
-    outcome, _ = _plan("--dry")
+    outcome, _ = preview.previewed("--dry")
     put(old)
     assert outcome.status == 0, outcome.text
     assert "-      some-token: ***" in outcome.stdout
@@ -168,12 +116,12 @@ def test_a_secret_is_masked_where_it_is_in_a_diff(fresh: Lab, first: str) -> Non
 
 def test_problems_are_shown_as_a_refusal(fresh: Lab, first: str) -> None:
     before = _everything(fresh)
-    outcome, _ = _plan("--dry", "--data", "disk_factor=1000000")
+    outcome, _ = preview.previewed("--dry", "--data", "disk_factor=1000000")
     assert outcome.status == 1, outcome.text
     assert "deploy.py would stop before any change, because of 3 problems." in outcome.stdout
     assert outcome.log.count("MiB free for /var/lib/etcd-external") == 3
     assert "Traceback" not in outcome.text
-    assert _listed(outcome.stdout) == _listed(first)
+    assert preview.listed(outcome.stdout) == preview.listed(first)
     assert _everything(fresh) == before
 
 
@@ -185,38 +133,25 @@ def test_is_refused_beside_a_task_that_changes_something(fresh: Lab) -> None:
     assert _everything(fresh) == before
 
 
-def _compare(lab: Lab, listed: Changes, before: Mapping[str, Mapping[str, str]]) -> None:
-    """What was listed is what has changed since, on every host."""
-    for node in (*lab.masters, *lab.etcd):
-        changes = _changed(before[node.name], _files(lab, node))
-        files = {path: kind for path, kind in changes.items() if not path.endswith("/")}
-        # The lock of a run is no part of the migration.
-        files.pop("/run/unstack/lab.lock", None)
-        mine = listed[node.name]
-        assert {path: kind for path, kind in mine.items() if not path.endswith("/")} == files, node.name
-        # Of directories only those are listed whose content is not.
-        assert {path for path in mine if path.endswith("/")} <= set(changes), node.name
-
-
 def test_lists_the_files_that_the_migration_changes(fresh: Lab, first: str) -> None:
     nodes = (*fresh.masters, *fresh.etcd)
-    before = {node.name: _files(fresh, node) for node in nodes}
+    before = {node.name: preview.files(fresh, node) for node in nodes}
     certificates = pyinfra("-y", "inventories/lab.py", "tasks/pki.py")
     assert certificates.status == 0, certificates.text
-    outcome, _ = _plan("--dry")
+    outcome, _ = preview.previewed("--dry")
     assert outcome.status == 0, outcome.text
-    second = _listed(outcome.stdout)
+    second = preview.listed(outcome.stdout)
     # What was brought ahead is not listed any more, and nothing else has changed.
     assert second == {
         name: {path: kind for path, kind in files.items() if not path.startswith(BROUGHT_BY_PKI)}
-        for name, files in _listed(first).items()
+        for name, files in preview.listed(first).items()
     }
     assert "The CA is there and is kept; of its certificates 8 are kept." in outcome.stdout
     for key in Path(REPOSITORY, ".unstack/lab/pki").rglob("*.key"):
         assert key.read_text().splitlines()[1] not in outcome.text
     migration = pyinfra("-y", "inventories/lab.py", "deploy.py")
     assert migration.status == 0, migration.text
-    _compare(fresh, _listed(first), before)
+    preview.compare(fresh, preview.listed(first), before)
     config = fresh.kubectl("-n", "kube-system", "get", "configmap", "kubeadm-config", "-o", "yaml")
     for line in first.partition("\n\ncluster\n")[2].partition("\n\n")[0].splitlines():
         if line.startswith("      +") and not line.startswith("      +++"):
@@ -227,29 +162,11 @@ def test_a_migrated_cluster_has_nothing_to_change(fresh: Lab) -> None:
     before = _control_node()
     states = state_of(fresh)
     for options in (("--dry",), ("-y", "--dry"), ("--dry", "--json")):
-        outcome, seconds = _plan(*options)
+        outcome, seconds = preview.previewed(*options)
         assert outcome.status == 0, outcome.text
         assert seconds < LONGEST_SECONDS
         assert "Migrated already: every API server is on the external etcd." in outcome.text
-        assert _listed(outcome.stdout) == {}
+        assert preview.listed(outcome.stdout) == {}
     assert json.loads(outcome.stdout)["plan"] == []
     assert _control_node() == before
     assert state_of(fresh) == states
-
-
-def test_lists_the_files_and_the_voters_of_a_live_migration(fresh: Lab) -> None:
-    fresh.reset()
-    before = {node.name: _files(fresh, node) for node in (*fresh.masters, *fresh.etcd)}
-    live = ("--data", "strategy=live", "--data", "pod_probe=false")
-    first, _ = _plan("--dry", *live)
-    assert first.status == 0, first.text
-    migration = pyinfra("-y", *live, "inventories/lab.py", "deploy.py")
-    assert migration.status == 0, migration.text
-    _compare(fresh, _listed(first.stdout), before)
-    # What the run itself told before each change of the members.
-    told = re.findall(r"(\d+) voters.*: quorum \d+, (\d+|none) may fail", migration.log)
-    foreseen = re.findall(r"^  (?:now|grow|shrink).* (\d+), (\d+|none) may fail$", first.stdout, re.MULTILINE)
-    assert set(told) == set(foreseen) == {("3", "1"), ("4", "1"), ("5", "2"), ("6", "2")}
-    again, _ = _plan("--dry", *live)
-    assert "Migrated already" in again.stdout
-    assert _listed(again.stdout) == {}
