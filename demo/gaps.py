@@ -23,13 +23,19 @@ class Gap:
         """For how long both last at once, in seconds."""
         return max(0.0, min(self.end, other.end) - max(self.begin, other.begin))
 
+    def without(self, others: Sequence[Gap]) -> float:
+        """Its length apart from others, in seconds."""
+        return self.seconds - sum(self.overlap(one) for one in others)
+
     def shifted(self, seconds: float) -> Gap:
         """The same span on a clock that is ahead by `seconds`."""
         return Gap(self.begin + seconds, self.end + seconds)
 
 
-def longest_gap(times: Sequence[float], begin: float, end: float) -> Gap:
+def longest_gap(times: Sequence[float], begin: float, end: float, apart_from: Sequence[Gap] = ()) -> Gap:
     """The longest span of [begin, end] without any of `times`, the earliest of equal ones.
+
+    + apart_from: spans that do not count as a part of one, none of which overlaps another
 
     The span before the first time and the one after the last count too: a writer that never
     succeeds again would otherwise have no outage at all. Times outside the window are left out.
@@ -40,4 +46,4 @@ def longest_gap(times: Sequence[float], begin: float, end: float) -> Gap:
     inside = sorted(moment for moment in times if begin <= moment <= end)
     edges = [begin, *inside, end]
     gaps = [Gap(before, after) for before, after in pairwise(edges)]
-    return max(gaps, key=lambda gap: gap.seconds)
+    return max(gaps, key=lambda gap: gap.without(apart_from))

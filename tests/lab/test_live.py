@@ -20,7 +20,7 @@ from demo.api import tls_context
 from demo.objects import CONFIG_MAPS, create_namespace, listed, load, missing
 from demo.rolling import Cost
 from demo.stored import Key, Stored
-from demo.writers import LOAD_BALANCER, Writers
+from demo.writers import Writers
 from faults.control_plane import ControlPlane, settle
 from lab import Lab, database
 from lab.paths import STATE
@@ -89,9 +89,9 @@ def _migrate(lab: Lab) -> Seen:
         rival.start()
         floors = []
         for number in (1, 2):
-            with writing(lab, f"unstack-floor-{number}") as writers:
+            with disk.watched(STATE) as written, writing(lab, f"unstack-floor-{number}") as writers:
                 rolling.restart(lab, context, LOAD_BALANCER_SECONDS)
-            floors.append(_cost("restarts alone", writers))
+            floors.append(_cost("restarts alone", writers, written))
             promised |= writers.acknowledged()
         foreseen, _ = preview.previewed("--dry", *LIVE)
         assert foreseen.status == 0, foreseen.text
@@ -103,13 +103,8 @@ def _migrate(lab: Lab) -> Seen:
             seconds = time.monotonic() - begun
             assert outcome.status == 0, outcome.text
             control_plane = settle(lab, context, writers, WRITE_SECONDS)
-        around_stall = around.said(lab, writers.longest_gap(LOAD_BALANCER), JOURNAL, writers.records)
-        cost = _cost(f"migration of {seconds:.0f} s", writers)
-        # What no migration can help, and what it is to be told from where it takes long.
-        print(
-            f"longest write of 4 KiB to this machine's disk meanwhile: {written.longest_seconds:.2f} s at"
-            f" {rolling.clock(written.begin)}"
-        )
+        cost = _cost(f"migration of {seconds:.0f} s", writers, written)
+        around_stall = around.said(lab, cost.stall, JOURNAL, writers.records)
         promised |= writers.acknowledged()
         watched = watching.end()
         held, tried = holder.leave(), rival.leave()
@@ -146,12 +141,13 @@ def _migrate(lab: Lab) -> Seen:
     return seen
 
 
-def _cost(what: str, writers: Writers) -> Cost:
-    found = rolling.cost(writers.records)
+def _cost(what: str, writers: Writers, written: disk.Disk) -> Cost:
+    found = rolling.cost(writers.records, written.slow)
     print(
-        f"{what}: longest stall {found.stall.seconds:.2f} s at {rolling.clock(found.stall.begin)}, failed"
-        f" requests while an API server was away {dict(found.failed)}, at other times"
-        f" {list(found.failed_otherwise)}",
+        f"{what}: longest stall {found.stall.seconds:.2f} s at {rolling.clock(found.stall.begin)},"
+        f" {found.disk_seconds:.2f} s of which the disk took (its longest small write:"
+        f" {written.longest_seconds:.2f} s); failed requests while an API server was away"
+        f" {dict(found.failed)}, at other times {list(found.failed_otherwise)}",
         flush=True,
     )
     return found
