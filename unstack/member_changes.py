@@ -20,6 +20,7 @@ from unstack.departure import (
     stacked_members_of,
 )
 from unstack.facts.cluster import observe_member_data
+from unstack.lead import move_lead
 from unstack.live import LiveCluster
 from unstack.members import ListedMember
 from unstack.operations.live import CHANGE_SECONDS, await_no_problem, tell_quorum
@@ -47,7 +48,7 @@ def hand_over(run: Run, cluster: LiveCluster, to: Mapping[str, ListedMember]) ->
             f"found no {kind} on {hosts}; expected one, and one to lead next; to do: look at etcd's log there"
         )
     tell_quorum(run, f"the lead goes from {leader} to {heir}", cluster)
-    run_script(inventory.get_host(leader), "move-leader", member_name(cluster, leader), f"{to[heir].id:x}")
+    move_lead(run, leader, member_name(cluster, leader), to[heir].id)
 
 
 def _remove(run: Run, cluster: LiveCluster, name: str, leaving: ListedMember, staying: Iterable[str]) -> None:

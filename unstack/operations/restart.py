@@ -13,6 +13,7 @@ from unstack.facts.cluster import observe_master, observe_masters, placed
 from unstack.facts.hosts import ObservedMember
 from unstack.facts.trust import ca_files, has_read, note_of
 from unstack.guard import Commands, is_executing, step
+from unstack.lead import move_lead
 from unstack.manifest import ApiServerManifest
 from unstack.members import MemberStatus
 from unstack.mirror_pods import API_SERVER_PODS, PODS, api_server_pod
@@ -69,7 +70,7 @@ def hand_over(run: Run, name: str, statuses: Mapping[str, MemberStatus]) -> None
     """Have the member `name` give the lead to another one, where it leads."""
     heir = successor(name, statuses, [one.name for one in run.topology.members])
     if heir is not None:
-        run_script(inventory.get_host(name), "move-leader", name, f"{heir:x}")
+        move_lead(run, name, name, heir)
 
 
 @step
