@@ -35,12 +35,13 @@ GONE_ON = "No further member was removed."
 def hand_over(run: Run, cluster: LiveCluster, to: Mapping[str, ListedMember]) -> None:
     """Move the lead to a member of these hosts, unless one of them has it: an election is a stall.
 
+    To the last of them, whose turn to be restarted comes last, so that the lead moves once more, not twice.
     Raises OperationError where none of them can lead.
     """
     leader = leading(cluster)
     if leader in to:
         return
-    heir = next(iter(healthy(cluster, to)), None)
+    heir = next(reversed(healthy(cluster, to)), None)
     if leader is None or heir is None:
         hosts = ", ".join(to if leader is not None else cluster.statuses) or "any other host"
         kind = "leader" if leader is None else "healthy member"

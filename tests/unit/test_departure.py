@@ -20,9 +20,11 @@ from tests.unit.live_clusters import (
     switched_master,
     unswitched_master,
 )
+from unstack import member_changes
 from unstack.departure import (
     alive,
     departure_problems,
+    external_members_of,
     find_joint,
     has_departed,
     leading,
@@ -298,3 +300,19 @@ def test_a_stacked_member_that_dies_after_the_switches_does_not_keep_the_others_
     assert grow._is_to_be_compared(live_cluster(*STACKED, "etcd-1", dead=("master-2",)))
     assert grow._is_to_be_compared(live_cluster(*whole, dead=("etcd-1",)))
     assert not grow._is_to_be_compared(live_cluster(*ADDED))
+
+
+def test_the_lead_goes_to_the_one_that_is_restarted_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    moves: list[tuple[str, str, int]] = []
+    monkeypatch.setattr(member_changes, "move_lead", lambda _, *move: moves.append(move))
+    monkeypatch.setattr(member_changes, "tell_quorum", lambda *_: None)
+    run: Any = None
+    for dead in ((), ("etcd-3",)):
+        cluster = live_cluster(*STACKED, *ADDED, leader="master-1", dead=dead)
+        member_changes.hand_over(run, cluster, external_members_of(cluster))
+    cluster = live_cluster(*STACKED, *ADDED, leader="etcd-2")
+    member_changes.hand_over(run, cluster, external_members_of(cluster))
+    assert [(leader, heir) for leader, _, heir in moves] == [
+        ("master-1", IDS["etcd-3"]),
+        ("master-1", IDS["etcd-2"]),
+    ]
