@@ -11,7 +11,9 @@ import pytest
 from unstack.observations import parse_report
 from unstack.scripts import script
 
-# In a process namespace of its own: this host may run a real API server.
+# In a process namespace of its own: this host may run a real API server. No shell can trap a signal that
+# was ignored when it began, and whoever runs the tests may ignore one (nohup).
+ALONE = ("env", "--default-signal", "unshare", "--pid", "--fork", "--mount-proc", "sh", "-c")
 STAGE = """
 cd "$1"
 ./kube-apiserver 60 & server=$!
@@ -33,7 +35,7 @@ def _states(directory: Path, then: str, limit: int = 30) -> list[str]:
     shutil.copy("/bin/sleep", directory / "kube-apiserver")
     stage = STAGE.format(hold=script("hold-apiserver", str(limit)).get_raw_value(), then=then)
     done = subprocess.run(
-        ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", stage, "sh", str(directory)],
+        [*ALONE, stage, "sh", str(directory)],
         capture_output=True,
         text=True,
         check=False,
@@ -64,7 +66,7 @@ def test_stands_still_until_it_is_told_or_nobody_is_there_any_more(
 def test_without_an_api_server_there_is_nothing_to_hold(tmp_path: Path) -> None:
     hold = script("hold-apiserver", "30").get_raw_value()
     done = subprocess.run(
-        ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", hold],
+        [*ALONE, hold],
         capture_output=True,
         text=True,
         check=False,

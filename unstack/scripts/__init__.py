@@ -18,6 +18,7 @@ WAITS = {
     "await-no-client": "clients of the stacked etcd to go",
     "change-members": "etcd to agree to the change of members",
     "fence": "kube-apiserver, kube-controller-manager and kube-scheduler to end",
+    "hold-apiserver": "the lead to move",
     "join": "the learner to catch up",
     "kubeadm-manifest": "kubeadm's kube-apiserver manifest",
     "kubeadm-plan": "kubeadm upgrade plan",

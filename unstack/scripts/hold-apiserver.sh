@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# hold-apiserver SECONDS: this host's API server stands still from the first line on the standard input to
+# hold-apiserver TIMEOUT: this host's API server stands still from the first line on the standard input to
 # the next one, or to the input's end; for so long at most.
 pids=$(processes kube-apiserver)
 if [ -z "$pids" ]; then
