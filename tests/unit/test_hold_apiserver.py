@@ -13,7 +13,7 @@ from unstack.scripts import script
 
 # In a process namespace of its own: this host may run a real API server. No shell can trap a signal that
 # was ignored when it began, and whoever runs the tests may ignore one (nohup).
-ALONE = ("env", "--default-signal", "unshare", "--pid", "--fork", "--mount-proc", "sh", "-c")
+ALONE = ("env", "--default-signal", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c")
 STAGE = """
 cd "$1"
 ./kube-apiserver 60 & server=$!
