@@ -32,10 +32,8 @@ class Gap:
         return Gap(self.begin + seconds, self.end + seconds)
 
 
-def longest_gap(times: Sequence[float], begin: float, end: float, apart_from: Sequence[Gap] = ()) -> Gap:
+def longest_gap(times: Sequence[float], begin: float, end: float) -> Gap:
     """The longest span of [begin, end] without any of `times`, the earliest of equal ones.
-
-    + apart_from: spans that do not count as a part of one, none of which overlaps another
 
     The span before the first time and the one after the last count too: a writer that never
     succeeds again would otherwise have no outage at all. Times outside the window are left out.
@@ -46,4 +44,4 @@ def longest_gap(times: Sequence[float], begin: float, end: float, apart_from: Se
     inside = sorted(moment for moment in times if begin <= moment <= end)
     edges = [begin, *inside, end]
     gaps = [Gap(before, after) for before, after in pairwise(edges)]
-    return max(gaps, key=lambda gap: gap.without(apart_from))
+    return max(gaps, key=lambda gap: gap.seconds)

@@ -52,34 +52,23 @@ class Restart:
 class Cost:
     """What restarted API servers have cost the one writer that goes through the load balancer."""
 
-    # Longest time without an acknowledged write, apart from the disk's own time, in Unix time.
+    # Longest time without an acknowledged write, in Unix time.
     stall: Gap
     # By master: its failed requests while that one's API server was away.
     failed: Mapping[str, int]
     # Those at any other time: when, in UTC, and why.
     failed_otherwise: tuple[str, ...]
-    # For how many seconds of the stall this machine's disk did not answer.
-    disk_seconds: float = 0.0
-
-    @property
-    def stall_seconds(self) -> float:
-        """The stall apart from the disk's own time."""
-        return self.stall.seconds - self.disk_seconds
 
 
-def cost(records: Mapping[str, Record], slow_disk: Sequence[Gap] = ()) -> Cost:
+def cost(records: Mapping[str, Record]) -> Cost:
     """What the writers have seen of one restart of every API server.
 
     + records: of one writer per API server, by master, and of the one through the load balancer
-    + slow_disk: when the disk took long for a small write (`demo.disk`), in Unix time. No machine of the
-      lab has another one, no member can note a write before it does, and at times it is silent for a second
-      or more whatever is done: that is taken off here, and off the floor that it is compared with
 
     When an API server was away is what its own writer says: its longest time without a write. A request
     that nobody refused or cut, and that the writer gave up, is a wait: it counts as a stall.
     """
     balanced = records[LOAD_BALANCER]
-    stall = balanced.longest_gap(slow_disk)
     away = {name: record.longest_gap() for name, record in records.items() if name != LOAD_BALANCER}
     failed, otherwise = dict.fromkeys(away, 0), []
     for one in balanced.failed:
@@ -95,7 +84,7 @@ def cost(records: Mapping[str, Record], slow_disk: Sequence[Gap] = ()) -> Cost:
             failed[masters[0]] += 1
         else:
             otherwise.append(f"{clock(moment)} {one.reason}")
-    return Cost(stall, failed, tuple(otherwise), stall.seconds - stall.without(slow_disk))
+    return Cost(balanced.longest_gap(), failed, tuple(otherwise))
 
 
 def clock(moment: float) -> str:
@@ -125,12 +114,11 @@ def beyond(floors: Sequence[Cost], migration: Cost) -> list[str]:
             f"{len(migration.failed_otherwise)} requests through the load balancer failed while every API"
             f" server was there: {reasons}"
         )
-    stall = max(floor.stall_seconds for floor in floors)
-    if migration.stall_seconds > stall + STALL_SECONDS:
+    stall = max(floor.stall.seconds for floor in floors)
+    if migration.stall.seconds > stall + STALL_SECONDS:
         found.append(
             f"no write was acknowledged through the load balancer for {migration.stall.seconds:.1f} s from"
-            f" {clock(migration.stall.begin)} on, {migration.disk_seconds:.1f} s of which the disk took;"
-            f" restarts alone took {stall:.1f} s"
+            f" {clock(migration.stall.begin)} on; restarts alone took {stall:.1f} s"
         )
     return found
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -71,15 +71,11 @@ class Record:
         """The acknowledged ConfigMaps: name -> UID."""
         return {write.name: write.uid for write in tuple(self.acknowledged)}
 
-    def longest_gap(self, apart_from: Sequence[Gap] = ()) -> Gap:
-        """The longest time without an acknowledged write, in Unix time.
-
-        + apart_from: spans in Unix time that do not count, none of which overlaps another
-        """
+    def longest_gap(self) -> Gap:
+        """The longest time without an acknowledged write, in Unix time."""
         moments = [write.moment for write in tuple(self.acknowledged)]
         end = time.monotonic() if self.end is None else self.end
-        others = [one.shifted(-self.wall_offset) for one in apart_from]
-        return longest_gap(moments, self.begin, end, others).shifted(self.wall_offset)
+        return longest_gap(moments, self.begin, end).shifted(self.wall_offset)
 
     def last_acknowledged(self) -> float | None:
         """When the newest acknowledgement arrived, on the monotonic clock."""

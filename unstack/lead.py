@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import gevent
 from paramiko import SSHException
@@ -42,16 +42,14 @@ def move_lead(run: Run, leader: str, member: str, heir: int) -> None:
     """
     host = inventory.get_host(leader)
     with waiting(leader, "waiting for the lead to move"):
-        mover = _Process(host, "move-leader", member, f"{heir:x}")
         try:
-            mover.expect(READY_SECONDS, "ready")
-            with _api_servers_held(run):
-                mover.go()
-                mover.expect(MOVE_SECONDS, "moved")
+            with closing(_Process(host, "move-leader", member, f"{heir:x}")) as mover:
+                mover.expect(READY_SECONDS, "ready")
+                with _api_servers_held(run):
+                    mover.go()
+                    mover.expect(MOVE_SECONDS, "moved")
         except _WENT_WRONG as error:
-            raise OperationError(f"{leader}: {str(error) or NO_ANSWER}") from None
-        finally:
-            mover.end()
+            raise OperationError(f"{leader}: {_words(host, error)}") from error
 
 
 class _Process:
@@ -78,14 +76,21 @@ class _Process:
                         return word
             raise OperationError(self._channel.recv_stderr(65536).decode(errors="replace").strip())
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Close its standard input, at which it ends."""
         with suppress(*_WENT_WRONG):
             self._channel.close()
 
 
 def _at_most(seconds: float) -> gevent.Timeout:
-    return gevent.Timeout(seconds, OperationError(f"found no answer within {seconds:g} s; expected one"))
+    return gevent.Timeout(seconds, OperationError(f"{NO_ANSWER} (for {seconds:g} s)"))
+
+
+def _words(host: Host, error: BaseException) -> str:
+    """What was found, expected and is to be done, without the host's name, which some errors begin with."""
+    if not isinstance(error, OperationError):
+        return f"{NO_ANSWER} ({type(error).__name__})"
+    return str(error).removeprefix(f"{host.name}: ") or NO_ANSWER
 
 
 @contextmanager
@@ -100,7 +105,7 @@ def _api_servers_held(run: Run) -> Iterator[None]:
         _turn(holders, "going")
         run.journal.record("held", api_servers=len(holders), seconds=round(time.monotonic() - begun, 3))
         for one in holders:
-            one.end()
+            one.close()
 
 
 def _holder(host: Host) -> _Process | None:
@@ -111,7 +116,7 @@ def _holder(host: Host) -> _Process | None:
             return holder
     except _WENT_WRONG as error:
         logger.warning(
-            f"    {host.name}: its API server goes on while the lead moves ({str(error) or NO_ANSWER}): a"
+            f"    {host.name}: its API server goes on while the lead moves ({_words(host, error)}): a"
             " write that is under way just then may fail after some seconds, and its client is told so"
         )
     return None

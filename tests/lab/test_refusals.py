@@ -12,7 +12,6 @@ import pytest
 
 from lab import Lab, Node
 from tests.commands import REPOSITORY, Outcome, pyinfra, state_of
-from tests.fresh import PKI
 
 # Half a second more than the whole number that is looked for: what is found has the answers' way in it.
 FAST_CLOCK = '#!/bin/sh\nexec /bin/date.real -d "+5.5 seconds" "$@"\n'
@@ -195,12 +194,3 @@ def test_refuses_a_kubeadm_config_that_can_not_be_merged(fresh_lab: Lab) -> None
     lab.kubectl(*where, "create", "configmap", "kubeadm-config", f"--from-literal=ClusterConfiguration={old}")
     outcome = pyinfra("-y", "inventories/lab.py", "tasks/preflight.py")
     assert outcome.status == 0, outcome.text
-
-
-@pytest.mark.parametrize("task", ["tasks/renew.py", "tasks/renew_ca.py"])
-def test_a_cluster_that_is_not_migrated_has_no_certificates_to_renew(fresh_lab: Lab, task: str) -> None:
-    before = {path: path.read_bytes() for path in PKI.rglob("*.crt")}
-    outcome = pyinfra("-y", "inventories/lab.py", task)
-    assert outcome.status == 1, outcome.text
-    assert "found a cluster that is not migrated; expected" in outcome.text
-    assert {path: path.read_bytes() for path in PKI.rglob("*.crt")} == before

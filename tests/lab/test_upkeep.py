@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from demo.api import tls_context
 from demo.objects import create_namespace, listed, missing
 from demo.writers import LOAD_BALANCER, Writers
@@ -132,3 +134,13 @@ def test_a_member_that_hangs_is_given_up_after_seconds(migrated_lab: Lab) -> Non
     assert status == 1, output
     assert f"found no answer of member {node.name} to: " in output
     assert seconds < 15, output
+
+
+# The last one here: it takes the migration back.
+@pytest.mark.parametrize("task", ["tasks/renew.py", "tasks/renew_ca.py"])
+def test_a_cluster_that_is_not_migrated_has_no_certificates_to_renew(fresh_lab: Lab, task: str) -> None:
+    before = {path: path.read_bytes() for path in PKI.rglob("*.crt")}
+    outcome = pyinfra("-y", "inventories/lab.py", task)
+    assert outcome.status == 1, outcome.text
+    assert "found a cluster that is not migrated; expected" in outcome.text
+    assert {path: path.read_bytes() for path in PKI.rglob("*.crt")} == before

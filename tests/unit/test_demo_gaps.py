@@ -42,15 +42,5 @@ def test_a_record_tells_its_gap_in_unix_time():
     assert record.names() == {"a": "1", "b": "2"}
 
 
-def test_takes_the_longest_apart_from_what_does_not_count():
-    times, slow = [1.0, 5.0, 7.0, 8.0], [Gap(1.5, 4.5), Gap(7.2, 7.3)]
-    assert longest_gap(times, 0.0, 8.0) == Gap(1.0, 5.0)
-    found = longest_gap(times, 0.0, 8.0, slow)
-    assert found == Gap(5.0, 7.0)
-    assert (found.without(slow), Gap(1.0, 5.0).without(slow)) == (2.0, 1.0)
-
-
-def test_a_record_leaves_out_what_is_told_in_unix_time():
-    record = Record("m", begin=100.0, wall_offset=1_000_000.0, end=110.0)
-    record.acknowledged += [Acknowledged("a", "1", 101.0), Acknowledged("b", "2", 107.0)]
-    assert record.longest_gap([Gap(1_000_101.0, 1_000_106.5)]) == Gap(1_000_107.0, 1_000_110.0)
+def test_a_span_apart_from_others_is_what_none_of_them_covers():
+    assert Gap(1.0, 5.0).without([Gap(0.0, 2.0), Gap(4.5, 4.75), Gap(6.0, 7.0)]) == 2.75

@@ -10,6 +10,7 @@ from typing import Any
 import gevent.os
 import gevent.subprocess
 import pytest
+from paramiko import SSHException
 from pyinfra.api.exceptions import OperationError
 
 from unstack import lead
@@ -54,9 +55,11 @@ class Stage:
     def __init__(self, log: Path) -> None:
         self._log = log
         self.noted: list[tuple[str, int]] = []
-        self.commands = {"etcd-1": MOVER, **dict.fromkeys(MASTERS, HOLDER)}
+        self.commands: dict[str, Any] = {"etcd-1": MOVER, **dict.fromkeys(MASTERS, HOLDER)}
 
     def open(self, host: Any, _: str) -> Channel:
+        if isinstance(error := self.commands[host.name], Exception):
+            raise error
         return Channel(self.commands[host.name], host.name, self._log)
 
     def record(self, event: str, *, api_servers: int, seconds: float) -> None:
@@ -112,6 +115,27 @@ def test_a_leader_that_gets_not_ready_holds_nobody(stage: Stage) -> None:
     assert stage.done == []
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            SSHException("Channel closed."),
+            "found no answer; expected one; to do: look at its power and network",
+        ),
+        (
+            OperationError("etcd-1: found no SSH connection; expected one"),
+            "found no SSH connection; expected",
+        ),
+    ],
+)
+def test_a_leader_that_is_not_there_is_named_once(stage: Stage, error: Exception, told: str) -> None:
+    stage.commands["etcd-1"] = error
+    with pytest.raises(OperationError) as refused:
+        stage.move()
+    assert str(refused.value).startswith(f"etcd-1: {told}")
+    assert stage.done == []
+
+
 def test_a_silent_host_is_named_and_the_others_do_not_wait_for_it(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,7 +143,10 @@ def test_a_silent_host_is_named_and_the_others_do_not_wait_for_it(
     with caplog.at_level(logging.WARNING):
         stage.move()
     assert stage.done == ["held master-1", "move", "going master-1"]
-    assert "master-2: its API server goes on while the lead moves (found no answer within 0.5" in caplog.text
+    assert (
+        "master-2: its API server goes on while the lead moves (found no answer; expected one; to"
+        in caplog.text
+    )
 
 
 def test_a_master_without_an_api_server_is_no_problem(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
